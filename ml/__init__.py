@@ -1,0 +1,1 @@
+"""The worker: preprocessing, training, applying, merging, surfaces, measuring. Never imports bpy."""

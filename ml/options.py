@@ -1,0 +1,116 @@
+"""Options of a step, written once as a dataclass: the command line and the worker's requests read them here."""
+
+import argparse
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from tomo.errors import TomosegError
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    *,
+    help: str,  # argparse's own word
+    positional: bool = False,
+    choices: tuple[str, ...] | None = None,
+    metavar: str | tuple[str, ...] | None = None,
+    at_least: int = 1,
+) -> Any:
+    """One field of a step's `Options`: its default (none: required) and its line in `--help`.
+
+    A field of type bool is a switch: `--name`, or `--no-name` where the default is True. `tuple[X, ...]` takes
+    `at_least` or more values, `tuple[X, X]` exactly two. Field `box_size` is the option `--box-size`.
+    """
+    metadata = {"help": help, "positional": positional, "choices": choices, "metavar": metavar, "at_least": at_least}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+    """Give `parser` one argument for each field of the options dataclass `kind`."""
+    hints = typing.get_type_hints(kind)
+    for entry in dataclasses.fields(kind):
+        _add_option(parser, entry, hints[entry.name])
+
+
+def _add_option(parser: argparse.ArgumentParser, entry: "dataclasses.Field[Any]", hint: Any) -> None:
+    base, count = _base_and_count(hint)
+    meta = entry.metadata
+    settings: dict[str, Any] = {"help": meta["help"].replace("%", "%%")}
+    dashed = entry.name.replace("_", "-")
+    if base is bool:
+        flag = f"--no-{dashed}" if entry.default is True else f"--{dashed}"
+        action = "store_false" if entry.default is True else "store_true"
+        parser.add_argument(flag, dest=entry.name, action=action, **settings)
+        return
+    settings.update(type=base, metavar=meta["metavar"], choices=meta["choices"])
+    if count is not None:
+        settings["nargs"] = count
+    if meta["positional"]:
+        parser.add_argument(entry.name, **settings)
+        return
+    settings.update(dest=entry.name, required=entry.default is dataclasses.MISSING)
+    settings["default"] = None if settings["required"] else entry.default
+    parser.add_argument(f"--{dashed}", **settings)
+
+
+def from_arguments(kind: type[Any], arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Any:
+    """The options dataclass from parsed arguments; too few values end with exit status 2."""
+    values = {}
+    for entry in dataclasses.fields(kind):
+        value = getattr(arguments, entry.name)
+        if isinstance(value, list):
+            if len(value) < entry.metadata["at_least"]:
+                name = entry.metadata["metavar"] or entry.name
+                parser.error(f"at least {entry.metadata['at_least']} values are needed for {name}")
+            value = tuple(value)
+        values[entry.name] = value
+    return kind(**values)
+
+
+def from_json(kind: type[Any], params: dict[str, Any]) -> Any:
+    """The options dataclass from a request's params; raises TomosegError for a wrong name or type."""
+    hints = typing.get_type_hints(kind)
+    entries = {entry.name: entry for entry in dataclasses.fields(kind)}
+    if unknown := sorted(set(params) - set(entries)):
+        raise TomosegError(f"Unknown option {unknown[0]!r}: known are {', '.join(entries)}.")
+    values = {name: _checked(name, hints[name], value, entries[name]) for name, value in params.items()}
+    for name, entry in entries.items():
+        if entry.default is dataclasses.MISSING and name not in values:
+            raise TomosegError(f"Option {name!r} is missing.")
+    return kind(**values)
+
+
+def _checked(name: str, hint: Any, value: Any, entry: "dataclasses.Field[Any]") -> Any:
+    base, count = _base_and_count(hint)
+    if value is None and entry.default is None:
+        return None
+    if count is None:
+        return _checked_one(name, base, value, entry.metadata["choices"])
+    fewest = count if isinstance(count, int) else entry.metadata["at_least"]
+    if not isinstance(value, list | tuple) or len(value) < fewest or (isinstance(count, int) and len(value) > count):
+        raise TomosegError(f"Option {name!r} takes a list of {fewest} or more values, not {str(value)[:60]!r}.")
+    return tuple(_checked_one(name, base, single, entry.metadata["choices"]) for single in value)
+
+
+def _checked_one(name: str, base: type, value: Any, choices: tuple[str, ...] | None) -> Any:
+    accepted: dict[type, tuple[type, ...]] = {float: (int, float), int: (int,), bool: (bool,), str: (str,)}
+    kinds = accepted.get(base, (str,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and base is not bool):
+        raise TomosegError(f"Option {name!r} takes a {base.__name__}, not {str(value)[:60]!r}.")
+    if choices and value not in choices:
+        raise TomosegError(f"Option {name!r} is one of {', '.join(choices)}, not {value!r}.")
+    return base(value)
+
+
+def _base_and_count(hint: Any) -> tuple[type, int | str | None]:
+    """(float, None) for `float | None`, (Path, "+") for `tuple[Path, ...]`, (Path, 2) for `tuple[Path, Path]`."""
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is tuple:
+        parts = typing.get_args(hint)
+        return parts[0], "+" if parts[1] is Ellipsis else len(parts)
+    assert hint in (str, int, float, bool, Path), hint
+    return hint, None

@@ -1,0 +1,1 @@
+"""What Blender's side and the worker share: files and arithmetic on numpy and mrcfile only."""
