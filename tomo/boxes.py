@@ -69,7 +69,12 @@ def _box_from(entry: Any, path: Path) -> Box:
     try:
         x, y, z = (int(value) for value in entry["centre"])
         box = Box(
-            str(entry["tomogram"]), str(entry["feature"]), entry["kind"], (x, y, z), int(entry["size"]), str(entry["id"])
+            str(entry["tomogram"]),
+            str(entry["feature"]),
+            entry["kind"],
+            (x, y, z),
+            int(entry["size"]),
+            str(entry["id"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise TomosegError(f"{path} holds a damaged box ({str(entry)[:60]}): restore the file.") from error
