@@ -1,0 +1,144 @@
+"""ROI boxes as objects, one each: moving, deleting, undo and selecting are Blender's own.
+
+A box is a flat wire cube, a child of its tomogram in voxel coordinates. The objects are what the person edits; the
+project's boxes.json follows them.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import bpy
+
+from ...tomo.boxes import POSITIVE, Box, new_id
+from ...tomo.errors import TomosegError
+from . import marks
+from .collections import BOXES, collection, link_only
+from .palette import linear
+from .tomogram import find_tomogram, make_child, name_of, tomogram_of, tomograms
+
+KIND = "box"
+POSITIVE_COLOUR, NEGATIVE_COLOUR = "#56b4e9", "#d55e00"
+
+
+def add_box_object(box: Box) -> Any:
+    """The object of a box; one that exists already is moved to where `box` says.
+
+    Raises TomosegError if the box's tomogram is not in this file.
+    """
+    found = find_box_object(box.id)
+    return _place(box, found if found is not None else bpy.data.objects.new(_object_name(box), None))
+
+
+def _place(box: Box, box_object: Any) -> Any:
+    tomogram = find_tomogram(box.tomogram)
+    if tomogram is None:
+        raise TomosegError(f"Tomogram {box.tomogram} is not in this file: show it first, then place boxes on it.")
+    x, y = box.corner
+    box_object.empty_display_type = "CUBE"
+    box_object.empty_display_size = box.size / 2
+    box_object.scale = (1, 1, 1 / box.size)  # one slice thick
+    box_object.location = (x + box.size / 2, y + box.size / 2, box.centre[2] + 0.5)
+    box_object.color = linear(POSITIVE_COLOUR if box.kind == POSITIVE else NEGATIVE_COLOUR)
+    box_object.lock_rotation = box_object.lock_scale = (True, True, True)
+    make_child(box_object, tomogram)
+    marks.mark(box_object, KIND, id=box.id, feature=box.feature, box_kind=box.kind, size=box.size)
+    link_only(box_object, collection(box.tomogram, BOXES, box.feature, box.kind))
+    return box_object
+
+
+def _object_name(box: Box) -> str:
+    return f"{box.feature} {box.kind}"
+
+
+def is_box(scene_object: Any) -> bool:
+    """True if the object is a box of a tomogram in this file."""
+    return scene_object is not None and marks.is_marked(scene_object, KIND) and tomogram_of(scene_object) is not None
+
+
+def box_from_object(box_object: Any) -> Box:
+    """The box where its object lies now, rounded to whole voxels. Raises TomosegError if it is no box."""
+    if not is_box(box_object):
+        raise TomosegError("The active object is no box: select a box of a tomogram.")
+    size = int(marks.value_of(box_object, "size"))
+    x, y, z = box_object.location
+    return Box(
+        name_of(tomogram_of(box_object)),
+        str(marks.value_of(box_object, "feature")),
+        str(marks.value_of(box_object, "box_kind")),
+        (round(x - size / 2) + size // 2, round(y - size / 2) + size // 2, math.floor(z)),
+        size,
+        str(marks.value_of(box_object, "id")),
+    )
+
+
+def find_box_object(box_id: str) -> Any | None:
+    """The object of the box with this id, or None."""
+    return marks.first_marked(_linked_objects(), KIND, id=box_id)
+
+
+def delete_box_object(box_id: str) -> bool:
+    """Remove the object of a box; False if there is none."""
+    found = find_box_object(box_id)
+    if found is None:
+        return False
+    bpy.data.objects.remove(found)
+    return True
+
+
+def scene_boxes() -> list[Box]:
+    """All boxes as their objects lie now. A copied object (Shift+D) becomes a box of its own."""
+    seen: set[str] = set()
+    boxes = []
+    for box_object in _box_objects():
+        box = box_from_object(box_object)
+        if box.id in seen:
+            box = replace(box, id=new_id())
+            marks.mark(box_object, KIND, id=box.id)
+        seen.add(box.id)
+        boxes.append(box)
+    return boxes
+
+
+def show_boxes(boxes: Iterable[Box]) -> list[Box]:
+    """Make the scene's boxes exactly these; returns those whose tomogram is not in this file, which can't be shown.
+
+    Cost: about 0.1 ms a box.
+    """
+    objects = {str(marks.value_of(box_object, "id")): box_object for box_object in _box_objects()}
+    shown = {name_of(tomogram) for tomogram in tomograms()}
+    hidden = []
+    for box in boxes:
+        if box.tomogram not in shown:
+            hidden.append(box)
+            continue
+        found = objects.pop(box.id, None)
+        _place(box, found if found is not None else bpy.data.objects.new(_object_name(box), None))
+    for left in objects.values():
+        bpy.data.objects.remove(left)
+    return hidden
+
+
+def merged_boxes(saved: Iterable[Box]) -> list[Box]:
+    """What a project's boxes become when the scene is saved: the scene's, and `saved` ones of tomograms not shown."""
+    shown = {name_of(tomogram) for tomogram in tomograms()}
+    return [box for box in saved if box.tomogram not in shown] + scene_boxes()
+
+
+def show_boxes_near(tomogram: Any, index: int, reach: int = 0) -> None:
+    """In the viewport show only this tomogram's boxes within `reach` slices of z slice `index`."""
+    for child in tomogram.children:
+        if marks.is_marked(child, KIND):
+            far = abs(math.floor(child.location.z) - index) > reach
+            if child.hide_viewport != far:
+                child.hide_viewport = far
+
+
+def _box_objects() -> list[Any]:
+    return [box_object for box_object in _linked_objects() if is_box(box_object)]
+
+
+def _linked_objects() -> list[Any]:
+    # An object deleted in the viewport stays in bpy.data without a collection until the file is saved and loaded.
+    return [scene_object for scene_object in bpy.data.objects if scene_object.users_collection]

@@ -1,0 +1,84 @@
+"""Surfaces in the scene: a PLY in Å becomes a mesh that is a child of its tomogram, in voxel coordinates."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ...tomo.geometry import Geometry
+from . import marks
+from .collections import SURFACES, collection, link_only
+from .materials import feature_material
+from .palette import linear
+from .ply import read_ply
+from .tomogram import geometry_of, make_child, name_of
+
+KIND = "surface"
+
+
+def import_surface(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
+    """The mesh object of a feature's surface, read from a PLY with vertices in Å; returns it.
+
+    A surface imported before is updated in place: material, name, visibility and modifiers that the person set stay.
+    Raises TomosegError if the file is no such PLY; the scene then stays as it was.
+    """
+    vertices, triangles = read_ply(path)
+    return show_surface(to_voxels(vertices, geometry_of(tomogram)), triangles, tomogram, feature, colour)
+
+
+def show_surface(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32], tomogram: Any, feature: str, colour: str
+) -> Any:
+    """The mesh object with these vertices (n, 3: x, y, z in voxels) and triangles (n, 3), made or updated in place."""
+    surface = find_surface(tomogram, feature)
+    if surface is None:
+        surface = bpy.data.objects.new(feature, bpy.data.meshes.new(feature))
+        surface.data.materials.append(feature_material(feature, colour))
+        surface.color = linear(colour)
+        make_child(surface, tomogram)
+        link_only(surface, collection(name_of(tomogram), SURFACES))
+        marks.mark(surface, KIND, tomogram=name_of(tomogram), feature=feature)
+    fill_mesh(surface.data, vertices, triangles)
+    return surface
+
+
+def find_surface(tomogram: Any, feature: str) -> Any | None:
+    """The surface of a feature in this tomogram, or None."""
+    return marks.first_marked(tomogram.children, KIND, feature=feature)
+
+
+def surfaces(tomogram: Any) -> list[Any]:
+    """All surfaces of a tomogram."""
+    return list(marks.marked(tomogram.children, KIND))
+
+
+def feature_of(surface: Any) -> str:
+    """The feature that a surface shows."""
+    return str(marks.value_of(surface, "feature"))
+
+
+def to_voxels(points: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
+    """Points (n, 3) in Å, (x, y, z), as voxel coordinates of a tomogram, where voxel i covers [i, i + 1].
+
+    An unknown voxel size stands for what the file was made with: its header's value, or 1 where that is 0.
+    """
+    size = np.array([length or 1.0 for length in geometry.voxel_size])
+    voxels: NDArray[np.float32] = ((points - np.array(geometry.place)) / size).astype(np.float32)
+    return voxels
+
+
+def fill_mesh(mesh: Any, vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
+    """Give `mesh` new vertices (n, 3) and triangles (n, 3), shaded smooth; its materials stay."""
+    mesh.clear_geometry()
+    count = len(triangles)
+    mesh.vertices.add(len(vertices))
+    mesh.loops.add(3 * count)
+    mesh.polygons.add(count)
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(vertices, np.float32).reshape(-1))
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(triangles, np.int32).reshape(-1))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, 3 * count, 3, dtype=np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(count, bool))
+    mesh.update(calc_edges=True)
+    mesh.validate()
