@@ -64,7 +64,5 @@ def _header(content: bytes) -> tuple[list[tuple[str, int, list[tuple[str, str]]]
         if words[:1] == ["element"]:
             elements.append((words[1], int(words[2]), []))
         elif words[:1] == ["property"]:
-            elements[-1][2].append(
-                (words[-1], " ".join(["property", *words[1:-1]]) if words[1] == "list" else words[1])
-            )
+            elements[-1][2].append((words[-1], " ".join(words[1:-1])))
     return elements, start
