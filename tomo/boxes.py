@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import TomosegError
-from .files import read_json, write_json
+from .files import read_list, write_json
 
 POSITIVE, NEGATIVE = "positive", "negative"
 KINDS = (POSITIVE, NEGATIVE)
@@ -57,12 +57,7 @@ def save_boxes(path: Path, boxes: list[Box]) -> None:
 
 def load_boxes(path: Path) -> list[Box]:
     """All boxes of a project; an empty list where the file does not exist yet. Raises TomosegError."""
-    if not path.exists():
-        return []
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA or not isinstance(data.get("boxes"), list):
-        raise TomosegError(f"{path} is no list of boxes of schema {SCHEMA}: update Tomoseg, or restore the file.")
-    return [_box_from(entry, path) for entry in data["boxes"]]
+    return [_box_from(entry, path) for entry in read_list(path, "boxes", SCHEMA)]
 
 
 def _box_from(entry: Any, path: Path) -> Box:

@@ -4,13 +4,19 @@ import errno
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .errors import TomosegError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space, then try again",
@@ -58,8 +64,11 @@ def _flush_to_disk(path: Path) -> None:
 
 def require_space(folder: Path, needed_bytes: int) -> None:
     """Raise TomosegError if the disk that holds `folder` (or its nearest parent) lacks the space."""
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
+    try:
+        existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        raise explain_write_error(folder, error) from error
     if needed_bytes > free:
         raise TomosegError(
             f"{folder} needs {needed_bytes / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there: "
@@ -81,3 +90,49 @@ def read_json(path: Path) -> Any:
         raise TomosegError(f"{path} is damaged (no valid JSON): restore it from a backup or remove it.") from error
     except OSError as error:
         raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def read_list(path: Path, key: str, schema: int) -> list[Any]:
+    """The list under `key` of a JSON file of the project; empty where the file does not exist yet.
+
+    Raises TomosegError for a file that is damaged, or that a newer Tomoseg wrote.
+    """
+    if not path.exists():
+        return []
+    data = read_json(path)
+    found = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(found, int) and found > schema:
+        raise TomosegError(f"{path} was written by a newer Tomoseg (schema {found}, not {schema}): update Tomoseg.")
+    if found != schema or not isinstance(data.get(key), list):
+        raise TomosegError(f"{path} is damaged (no list of {key} of schema {schema}): restore it from a backup.")
+    return list(data[key])
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the lists in `folder`: wait for the others, then go on.
+
+    A lock of the system's, so that one left by a crash does not hold. Disks that know no locks
+    (some cluster file systems) are used without; there, two edits at the same moment can lose one.
+    """
+    path = folder / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("ab")
+    except OSError as error:
+        raise explain_write_error(path, error) from error
+    with handle:
+        _lock(handle)
+        yield  # closing the file gives the lock back
+
+
+def _lock(handle: BinaryIO) -> None:
+    try:
+        if sys.platform == "win32":
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise explain_write_error(Path(handle.name), error) from error

@@ -50,6 +50,15 @@ class Geometry:
         i, j, k = (start // factor for start in self.nstart)
         return Geometry((x, y, z), self.origin, (i, j, k))
 
+    def at_slice(self, z: int) -> "Geometry":
+        """The geometry of slice `z` alone, as a volume one voxel deep at the same place."""
+        if any(self.origin):
+            x, y, height = self.origin
+            # Without nstart, which would count again should the new origin happen to be 0.
+            return Geometry(self.voxel_size, (x, y, height + z * self.voxel_size[2]))
+        i, j, k = self.nstart
+        return replace(self, nstart=(i, j, k + z))
+
     def with_voxel_size(self, voxel_size: float) -> "Geometry":
         """The same place with the voxel size that the user named, Å, on all axes."""
         if not 0 < voxel_size < float("inf"):

@@ -1,6 +1,7 @@
 """Readable file names: `<tomogram>__<feature>`, the naming that Ais and its siblings load by name."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 from .errors import TomosegError
@@ -28,10 +29,47 @@ def feature_of(path: Path) -> str:
 
 
 def check_feature_name(name: str) -> str:
-    """`name` itself if it can be part of a file name; raises TomosegError otherwise."""
-    if not re.fullmatch(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?|[^\W_]", name) or SEPARATOR in name:
+    """`name` (in Unicode's composed form) if it can be part of a file name; raises TomosegError otherwise."""
+    name = unicodedata.normalize("NFC", name)
+    if _is_device(name):
+        raise TomosegError(
+            f"{name!r} cannot be a feature's name, since Windows keeps it for a device: use another name."
+        )
+    if not re.fullmatch(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?", name) or SEPARATOR in name or _stem_differs(name):
         raise TomosegError(
             f"{name!r} cannot be a feature's name: use 1 to 64 letters, digits, spaces, '-', '+', '.' and "
-            "single '_', with a letter or digit at both ends."
+            "single '_', with a letter or digit at both ends and no file suffix."
         )
     return name
+
+
+def check_tomogram_name(name: str) -> str:
+    """`name` itself if it can be part of a file name inside a project; raises TomosegError otherwise."""
+    if name != safe_tomogram_name(name):
+        raise TomosegError(f"{name!r} cannot be a tomogram's name in a project: use {safe_tomogram_name(name)!r}.")
+    return name
+
+
+def safe_tomogram_name(name: str) -> str:
+    """The nearest name that every system takes as part of a file name: `cell_1` for `cell/1`."""
+    name = unicodedata.normalize("NFC", name)
+    while _stem_differs(name):  # cell.mrc would become cell.mrc.mrc, and lose both suffixes when read
+        name = tomogram_name(Path(name))
+    name = re.sub(r"[^\w .+()=,@#-]", "_", name)[:100].strip(" .")
+    return name if name and not _is_device(name) else f"{name}_"
+
+
+def bin_suffix_of(name: str) -> tuple[str, int]:
+    """The family's name and the bin of a tomogram's name: ("cell", 4) for cell_bin4, ("cell", 1) for cell."""
+    if found := re.fullmatch(r"(.+)_bin(\d{1,3})", name):
+        return found[1], max(1, int(found[2]))
+    return name, 1
+
+
+def _stem_differs(name: str) -> bool:
+    return name not in ("", ".", "..") and "/" not in name and tomogram_name(Path(name)) != name
+
+
+def _is_device(name: str) -> bool:
+    # Windows opens these instead of a file, whatever suffix follows.
+    return re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name) is not None
