@@ -2,6 +2,7 @@
 
 import sys
 
-from ml.cli import main
+from ml.cli import entry_point
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(entry_point())

@@ -3,13 +3,16 @@
 import argparse
 import importlib
 import json
+import logging
+import os
 import signal
 import sys
 import warnings
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
-from ml.options import add_options, from_arguments
+from ml.faults import bug_sentence, keep_traceback, sentence_for
+from ml.options import UsageError, add_options, from_arguments
 from ml.report import Cancelled, LogLines, TerminalBar
 from tomo.errors import TomosegError
 
@@ -29,6 +32,21 @@ STEPS = {
     "batch": "ml.batch",
 }
 WORKER = "worker"
+_DESCRIPTION = "Annotate cryo-electron tomograms: train a network on a few boxes, find the feature everywhere."
+_EPILOG = """\
+The protocol, from a raw tomogram to numbers and surfaces:
+  tomoseg import cell1.rec --project cell --shrink 2       a project with the preprocessed tomogram
+  (place boxes and paint them in Blender, or bring EMAN2's)
+  tomoseg trainset --project cell --feature microtubule    boxes and labels become a training set
+  tomoseg train --project cell --feature microtubule       a network, its triplets and its losses
+  tomoseg apply microtubule.safetensors cell1.mrc --output maps
+  tomoseg merge maps/cell1__microtubule.mrc maps/cell1__vesicle.mrc --output cell1__mask.mrc
+  tomoseg measure cell1__mask.mrc --csv cell1.csv
+  tomoseg surface cell1__mask.mrc --output surfaces
+
+`tomoseg VERB --help` explains a verb. Exit status: 0 done, 1 something that you can mend (said in the last line
+on stderr), 2 wrong usage, 130 cancelled. With --json the last line of stdout is the result as JSON.
+"""
 
 
 def step_module(verb: str) -> ModuleType:
@@ -38,49 +56,98 @@ def step_module(verb: str) -> ModuleType:
 
 def main(words: list[str]) -> int:
     """Run one command line; returns its exit status (see docs/cli.md)."""
-    warnings.filterwarnings("ignore")
     if words[:1] == [WORKER]:
         return int(importlib.import_module("ml.worker").main(words[1:]))
-    parser = _parser(words[0] if words else "")
-    arguments = parser.parse_args(words)
-    return _run(arguments.verb, arguments, parser)
+    arguments = parser_for(words[0] if words else "").parse_args(words)
+    return _run(arguments.verb, arguments)
 
 
-def _parser(asked: str) -> argparse.ArgumentParser:
-    """Parsers for all verbs; the options of the verb asked for only, so that `--help` comes at once."""
-    parser = argparse.ArgumentParser(prog="tomoseg", description="Annotate cryo-electron tomograms.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in STEPS:
+def parser_for(asked: str) -> argparse.ArgumentParser:
+    """Parsers for all verbs; where one verb is asked for, its module alone is imported, so that it starts at once."""
+    parser = argparse.ArgumentParser(
+        prog="tomoseg",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs")
+    for verb in [asked] if asked in STEPS else STEPS:
         module = step_module(verb)
-        sub = verbs.add_parser(verb, help=module.SUMMARY, description=module.__doc__)
+        sub = verbs.add_parser(
+            verb,
+            help=module.SUMMARY,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         if verb == asked:
             add_options(sub, module.Options)
             sub.add_argument("--json", action="store_true", help="end stdout with one line of JSON: the result")
-            sub.set_defaults(parser=sub)
+        sub.set_defaults(parser=sub)
     verbs.add_parser(WORKER, help="serve Blender over stdin and stdout (JSON-RPC)")
     return parser
 
 
-def _run(verb: str, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    module = step_module(verb)
-    options = from_arguments(module.Options, arguments, arguments.parser)
+def _run(verb: str, arguments: argparse.Namespace) -> int:
     report = TerminalBar() if sys.stderr.isatty() else LogLines()
     try:
+        module = step_module(verb)
+        options = from_arguments(module.Options, arguments, arguments.parser)
         result: dict[str, Any] = module.run(options, report)
-    except TomosegError as error:
+    except UsageError as error:
         report.close()
-        print(f"tomoseg {verb}: {error}", file=sys.stderr)
-        return MENDABLE
+        arguments.parser.error(str(error))
+    except TomosegError as error:
+        return _refuse(verb, report, str(error))
+    except (MemoryError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        return _refuse(verb, report, sentence)
     except (Cancelled, KeyboardInterrupt):
         report.close()
         print(f"tomoseg {verb}: cancelled.", file=sys.stderr)
         return CANCELLED
     report.close()
-    print(json.dumps(result) if arguments.json else module.describe(result))
+    if text := module.describe(result):
+        print(text)
+    if arguments.json:
+        print(json.dumps(result))
     return DONE
+
+
+def _refuse(verb: str, report: TerminalBar | LogLines, sentence: str) -> int:
+    report.close()
+    print(f"tomoseg {verb}: {' '.join(sentence.split())}", file=sys.stderr)
+    return MENDABLE
+
+
+def quieten_libraries() -> None:
+    """Warnings and log lines of libraries never reach the user, nor those of processes that they start."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.CRITICAL)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+
+
+def _tell_bug(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    print(f"tomoseg: {bug_sentence(error)} The log is {keep_traceback(error)}.", file=sys.stderr)
 
 
 def entry_point() -> int:
     """What the `tomoseg` script calls. SIGTERM ends a step as cleanly as Ctrl+C does."""
+    sys.excepthook = _tell_bug
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return main(sys.argv[1:])
+    try:
+        quieten_libraries()
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("tomoseg: cancelled.", file=sys.stderr)
+        return CANCELLED
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away: nothing more to say, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return MENDABLE
+    return status

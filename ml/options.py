@@ -10,6 +10,10 @@ from typing import Any
 from tomo.errors import TomosegError
 
 
+class UsageError(TomosegError):
+    """Options that contradict each other, found by a step: wrong usage (exit status 2) on the command line."""
+
+
 def option(
     default: Any = dataclasses.MISSING,
     *,
@@ -38,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
 def _add_option(parser: argparse.ArgumentParser, entry: "dataclasses.Field[Any]", hint: Any) -> None:
     base, count = _base_and_count(hint)
     meta = entry.metadata
-    settings: dict[str, Any] = {"help": meta["help"].replace("%", "%%")}
+    settings: dict[str, Any] = {"help": _help_with_default(entry).replace("%", "%%")}
     dashed = entry.name.replace("_", "-")
     if base is bool:
         flag = f"--no-{dashed}" if entry.default is True else f"--{dashed}"
@@ -54,6 +58,14 @@ def _add_option(parser: argparse.ArgumentParser, entry: "dataclasses.Field[Any]"
     settings.update(dest=entry.name, required=entry.default is dataclasses.MISSING)
     settings["default"] = None if settings["required"] else entry.default
     parser.add_argument(f"--{dashed}", **settings)
+
+
+def _help_with_default(entry: "dataclasses.Field[Any]") -> str:
+    text, default = str(entry.metadata["help"]), entry.default
+    if default in (None, "", (), dataclasses.MISSING) or isinstance(default, bool) or "default" in text:
+        return text
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"{text} (default: {shown})"
 
 
 def from_arguments(kind: type[Any], arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Any:
@@ -91,7 +103,8 @@ def _checked(name: str, hint: Any, value: Any, entry: "dataclasses.Field[Any]") 
         return _checked_one(name, base, value, entry.metadata["choices"])
     fewest = count if isinstance(count, int) else entry.metadata["at_least"]
     if not isinstance(value, list | tuple) or len(value) < fewest or (isinstance(count, int) and len(value) > count):
-        raise TomosegError(f"Option {name!r} takes a list of {fewest} or more values, not {str(value)[:60]!r}.")
+        wanted = f"{fewest}" if isinstance(count, int) else f"{fewest} or more"
+        raise TomosegError(f"Option {name!r} takes a list of {wanted} values, not {str(value)[:60]!r}.")
     return tuple(_checked_one(name, base, single, entry.metadata["choices"]) for single in value)
 
 
