@@ -14,6 +14,7 @@ from .materials import feature_material
 from .palette import linear
 from .ply import read_ply
 from .tomogram import geometry_of, make_child, name_of
+from .units import file_voxel_size
 
 KIND = "surface"
 
@@ -61,10 +62,9 @@ def feature_of(surface: Any) -> str:
 
 def to_voxels(points: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
     """Points (n, 3) in Å, (x, y, z), as voxel coordinates of a tomogram, where voxel i covers [i, i + 1].
-
-    An unknown voxel size stands for what the file was made with: its header's value, or 1 where that is 0.
+    An unknown voxel size counts as in `file_voxel_size`.
     """
-    size = np.array([length or 1.0 for length in geometry.voxel_size])
+    size = np.array(file_voxel_size(geometry))
     voxels: NDArray[np.float32] = ((points - np.array(geometry.place)) / size).astype(np.float32)
     return voxels
 

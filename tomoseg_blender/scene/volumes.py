@@ -1,0 +1,117 @@
+"""Volumes in the scene: a VDB in Å becomes a volume object that is a child of its tomogram, with a ready material."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...tomo.errors import TomosegError
+from .. import compat
+from . import marks
+from .collections import VOLUMES, collection, link_only
+from .materials import node_tree
+from .palette import linear
+from .tomogram import geometry_of, make_child, name_of
+from .units import UNITS_PER_ANGSTROM, file_voxel_size
+from .vdb import GRID
+
+KIND = "volume"
+MATERIAL_KIND = "volume material"
+OPACITY_PER_VOXEL = 0.5  # how much of the light a full voxel keeps back, roughly
+
+
+def import_volume(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
+    """The volume object of a feature, showing the VDB at `path`; one imported before is updated in place.
+
+    The path is kept relative to the .blend once that has been saved. Raises TomosegError if the file can't be read;
+    a new object is then not left behind.
+    """
+    volume = find_volume(tomogram, feature)
+    data = bpy.data.volumes.new(feature) if volume is None else volume.data
+    before = data.filepath
+    if not _load(data, path):
+        reason = data.grids.error_message or f"it has no grid named {GRID}"
+        if volume is None:
+            bpy.data.volumes.remove(data)
+        else:
+            data.filepath = before
+        raise TomosegError(f"{path} cannot be read as a volume ({reason}): write it again from the mask.")
+    if volume is None:
+        volume = bpy.data.objects.new(feature, data)
+        data.materials.append(volume_material(feature, colour, tomogram))
+        make_child(volume, tomogram)
+        link_only(volume, collection(name_of(tomogram), VOLUMES))
+        marks.mark(volume, KIND, tomogram=name_of(tomogram), feature=feature)
+    _place(volume, tomogram)
+    return volume
+
+
+def find_volume(tomogram: Any, feature: str) -> Any | None:
+    """The volume of a feature in this tomogram, or None."""
+    return marks.first_marked(tomogram.children, KIND, feature=feature)
+
+
+def volumes(tomogram: Any) -> list[Any]:
+    """All volumes of a tomogram."""
+    return list(marks.marked(tomogram.children, KIND))
+
+
+def use_relative_paths() -> None:
+    """Make the paths of all volumes relative to the saved .blend, so that the folder can move."""
+    for volume in marks.marked(bpy.data.objects, KIND):
+        path = volume.data.filepath
+        if bpy.data.filepath and not path.startswith("//"):
+            volume.data.filepath = bpy.path.relpath(path)
+
+
+def _load(data: Any, path: Path) -> bool:
+    data.grids.unload()
+    data.filepath = bpy.path.relpath(str(path)) if bpy.data.filepath else str(path.absolute())
+    return path.is_file() and bool(data.grids.load()) and GRID in [grid.name for grid in data.grids]
+
+
+def _place(volume: Any, tomogram: Any) -> None:
+    """From the file's Å to voxel coordinates, and against Blender's own shift by half a voxel of the file."""
+    geometry = geometry_of(tomogram)
+    size = file_voxel_size(geometry)
+    sides = volume.data.grids[GRID].matrix_object.to_scale()
+    volume.scale = [1 / length for length in size]
+    volume.location = [
+        (compat.volume_shift() * side - start) / length
+        for side, start, length in zip(sides, geometry.place, size, strict=True)
+    ]
+
+
+def volume_material(feature: str, colour: str, tomogram: Any) -> Any:
+    """The material of a feature's volume, made with `colour` ('#rrggbb') where the file has none yet.
+
+    Cycles and EEVEE: light is kept back and given out in the feature's colour, so that it stays true without lamps.
+    """
+    material = marks.first_marked(bpy.data.materials, MATERIAL_KIND, feature=feature)
+    if material is None:
+        material = bpy.data.materials.new(f"Volume {feature}")
+        marks.mark(material, MATERIAL_KIND, feature=feature)
+        _build_nodes(node_tree(material), colour, tomogram)
+    return material
+
+
+def _build_nodes(tree: Any, colour: str, tomogram: Any) -> None:
+    tree.nodes.clear()
+    voxel = min(file_voxel_size(geometry_of(tomogram))) * UNITS_PER_ANGSTROM
+    density = tree.nodes.new("ShaderNodeAttribute")
+    density.attribute_name = GRID
+    strength = tree.nodes.new("ShaderNodeMath")
+    strength.name = strength.label = "Opacity"
+    strength.operation = "MULTIPLY"
+    strength.inputs[1].default_value = OPACITY_PER_VOXEL / voxel
+    shader = tree.nodes.new("ShaderNodeVolumePrincipled")
+    shader.inputs["Density Attribute"].default_value = ""
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    for place, node in enumerate((density, strength, shader, output)):
+        node.location = (250 * place, 0)
+    shader.inputs["Color"].default_value = (0, 0, 0, 1)  # no scattering: light kept back and given out balance
+    shader.inputs["Emission Color"].default_value = linear(colour)
+    tree.links.new(density.outputs["Fac"], strength.inputs[0])
+    tree.links.new(strength.outputs[0], shader.inputs["Density"])
+    tree.links.new(strength.outputs[0], shader.inputs["Emission Strength"])
+    tree.links.new(shader.outputs["Volume"], output.inputs["Volume"])
