@@ -32,9 +32,7 @@ def check_feature_name(name: str) -> str:
     """`name` (in Unicode's composed form) if it can be part of a file name; raises TomosegError otherwise."""
     name = unicodedata.normalize("NFC", name)
     if _is_device(name):
-        raise TomosegError(
-            f"{name!r} cannot be a feature's name, since Windows keeps it for a device: use another name."
-        )
+        raise TomosegError(f"{name!r} cannot be a feature's name, a device on Windows: use another name.")
     if not re.fullmatch(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?", name) or SEPARATOR in name or _stem_differs(name):
         raise TomosegError(
             f"{name!r} cannot be a feature's name: use 1 to 64 letters, digits, spaces, '-', '+', '.' and "

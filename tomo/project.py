@@ -203,10 +203,19 @@ class Project:
         """A rendered picture."""
         return self.folder / "figures" / f"{check_tomogram_name(name)}.png"
 
-    def segmentations(self, tomogram: str) -> list[Path]:
-        """The maps that exist of a tomogram, in the order of the features."""
-        paths = (self.segmentation_path(tomogram, feature.name) for feature in self.features())
-        return [path for path in paths if path.is_file()]
+    def maps_for_merging(self, tomogram: str) -> dict[str, Path]:
+        """The map of each feature that has one, in the order of the features.
+
+        Where a feature was not applied to this tomogram, the map of its least shrunk bin or variant
+        counts; merging brings maps of unlike bins to one size.
+        """
+        family = sorted(self.family(tomogram), key=lambda entry: (entry.name != tomogram, entry.shrink))
+        found: dict[str, Path] = {}
+        for feature in self.features():
+            paths = (self.segmentation_path(entry.name, feature.name) for entry in family)
+            if path := next((path for path in paths if path.is_file()), None):
+                found[feature.name] = path
+        return found
 
 
 def _result(tomogram: str, feature: str) -> str:
