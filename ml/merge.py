@@ -59,7 +59,6 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     """
     thresholds = thresholds_for(options)
     _check_output(options)
-    from ml.resample import resampled_beside
     from ml.volumes import open_any
 
     maps = [open_any(path) for path in options.maps]
@@ -67,6 +66,8 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     if reference is None:
         _check_shapes(options, maps)
         return _merge(options, maps, thresholds, report)
+    from ml.resample import resampled_beside
+
     with resampled_beside(options.output, maps, reference, Part(report, 0.0, 0.7)) as fitted:
         return _merge(options, fitted, thresholds, Part(report, 0.7, 1.0))
 
