@@ -18,11 +18,12 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_REFUSED = "it or its folder cannot be written to: choose another folder, or change the permissions"
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space, then try again",
     errno.EDQUOT: "your disk quota is used up: free some space, then try again",
-    errno.EACCES: "the folder cannot be written to: choose another one, or change its permissions",
-    errno.EPERM: "the folder cannot be written to: choose another one, or change its permissions",
+    errno.EACCES: _REFUSED,
+    errno.EPERM: _REFUSED,
     errno.EROFS: "the disk is read-only: choose another folder",
     errno.ENOENT: "its folder does not exist any more: choose another one",
     errno.ENOTDIR: "a part of its path is a file, not a folder: choose another folder",
@@ -43,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Missing folders are made. On any error the temporary file is removed and `path` stays as it was.
     Raises TomosegError for what the disk refuses (full, read-only, no permission).
     """
-    temporary = path.with_name(f".{path.stem[:60]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:30]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

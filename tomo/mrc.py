@@ -91,27 +91,25 @@ def _unpack(path: Path) -> tuple[MrcHeader, NDArray[Any]]:
                     f"{path} unpacks to {header.total_bytes / 2**30:.0f} GB by its header, more than the "
                     f"{MAX_COMPRESSED_BYTES / 2**30:.0f} GB that are read compressed: unpack it first."
                 )
-            buffer = np.empty(header.total_bytes - HEADER_BYTES, np.uint8)
-            filled = _fill(file, buffer)
+            unpacked = _read(file, header.total_bytes - HEADER_BYTES)
             # Reading to the end also makes the library compare the checksum.
-            excess = len(file.read(_CHUNK)) if filled == len(buffer) else 0
+            excess = len(file.read(_CHUNK))
     except (EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the file's
         raise TomosegError(f"{path} is damaged (it cannot be unpacked to its end): copy or export it again.") from error
     except MemoryError as error:
         raise TomosegError(f"{path} does not fit into memory when unpacked: unpack it on disk first.") from error
-    _require_length(header, HEADER_BYTES + filled + excess, path)
-    return header, np.frombuffer(buffer, header.dtype, offset=header.offset - HEADER_BYTES).reshape(header.file_shape)
+    _require_length(header, HEADER_BYTES + len(unpacked) + excess, path)
+    return header, np.frombuffer(unpacked, header.dtype, offset=header.offset - HEADER_BYTES).reshape(header.file_shape)
 
 
-def _fill(file: BinaryIO, buffer: NDArray[np.uint8]) -> int:
-    """Read until `buffer` is full or the file ends; the number of bytes read."""
-    view, filled = buffer.data, 0
-    while filled < len(buffer) and (chunk := file.read(min(_CHUNK, len(buffer) - filled))):
-        view[filled : filled + len(chunk)] = chunk
-        filled += len(chunk)
-    return filled
+def _read(file: BinaryIO, wanted: int) -> bytearray:
+    """Up to `wanted` bytes, taking memory only as they come: a header may promise what is not there."""
+    unpacked = bytearray()
+    while len(unpacked) < wanted and (chunk := file.read(min(_CHUNK, wanted - len(unpacked)))):
+        unpacked += chunk
+    return unpacked
 
 
 def _require_length(header: MrcHeader, size: int, path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 _LABEL = "Tomoseg preprocessed:"
+_LABEL_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,13 @@ class Preprocessing:
 
     def to_label(self) -> str:
         """The MRC label (at most 80 characters) that tells later steps what was done."""
-        return (
-            f"{_LABEL} lowpass={self.lowpass:g} highpass={self.highpass:g} normalise={self.normalise:d} "
-            f"clamp={self.clamp:g} invert={self.invert:d}"
-        )
+        text = ""
+        for digits in (6, 5, 4, 3):  # odd settings take more room than a label has
+            low, high, clamp = (f"{value:.{digits}g}" for value in (self.lowpass, self.highpass, self.clamp))
+            text = f"{_LABEL} low={low} high={high} norm={self.normalise:d} clamp={clamp} invert={self.invert:d}"
+            if len(text) <= _LABEL_LENGTH:
+                break
+        return text
 
 
 NO_FILTER = Preprocessing(lowpass=0.0, highpass=0.0, normalise=True, clamp=3.0)
@@ -42,9 +46,9 @@ def preprocessing_of(labels: list[str]) -> Preprocessing | None:
             values = dict(re.findall(r"(\w+)=([\d.e+-]+)", label))
             try:
                 return Preprocessing(
-                    float(values["lowpass"]),
-                    float(values["highpass"]),
-                    values["normalise"] == "1",
+                    float(values["low"]),
+                    float(values["high"]),
+                    values["norm"] == "1",
                     float(values["clamp"]),
                     values["invert"] == "1",
                 )
