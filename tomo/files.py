@@ -26,6 +26,7 @@ _REASONS = {
     errno.EPERM: _REFUSED,
     errno.EROFS: "the disk is read-only: choose another folder",
     errno.ENOENT: "its folder does not exist any more: choose another one",
+    errno.EEXIST: "a part of its path is a file, not a folder: choose another folder",
     errno.ENOTDIR: "a part of its path is a file, not a folder: choose another folder",
     errno.ENAMETOOLONG: "its name is too long: choose a shorter name or folder",
 }
