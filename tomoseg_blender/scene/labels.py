@@ -17,6 +17,7 @@ from . import marks, materials
 from .palette import IGNORE_COLOUR, srgb
 
 KIND = "label image"
+SET_ASIDE = "label image set aside"
 LABEL, IGNORED = "label", "ignore"  # the two images of a slice
 ROLES = (LABEL, IGNORED)
 ALPHA_LIMIT = 0.5
@@ -92,8 +93,13 @@ def write_new_label(tomogram: str, feature: str, z: int, label: Label, colour: s
 def set_aside(image: Any) -> None:
     """Take an image out of use without losing what is painted on it."""
     pack(image)
-    image[marks.KIND] = f"{KIND} set aside"
+    image[marks.KIND] = SET_ASIDE
     image.name = f"{image.name[:50]} (before)"
+
+
+def images_set_aside() -> Iterator[Any]:
+    """All label images that were replaced; only undo may want them back."""
+    return marks.marked(bpy.data.images, SET_ASIDE)
 
 
 def pack(image: Any) -> None:

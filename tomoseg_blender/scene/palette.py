@@ -1,8 +1,8 @@
 """Feature colours: '#rrggbb' as people write them, and the numbers that Blender wants."""
 
-import re
+from collections.abc import Sequence
 
-from ...tomo.errors import TomosegError
+from ...tomo.features import check_colour
 
 Rgb = tuple[float, float, float]
 Rgba = tuple[float, float, float, float]
@@ -11,9 +11,8 @@ IGNORE_COLOUR = "#7f7f7f"
 
 def srgb(colour: str) -> Rgb:
     """(r, g, b), 0 to 1, of '#rrggbb', as byte images and screens use them. Raises TomosegError."""
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
-        raise TomosegError(f"{colour!r} is no colour: write it as #rrggbb, for example #56b4e9.")
-    red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    digits = check_colour(colour)
+    red, green, blue = (int(digits[start : start + 2], 16) / 255 for start in (1, 3, 5))
     return red, green, blue
 
 
@@ -26,3 +25,13 @@ def linear(colour: str) -> Rgba:
 def _decode(value: float) -> float:
     # The sRGB transfer curve of IEC 61966-2-1.
     return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
+
+
+def hex_colour(linear_colour: Sequence[float]) -> str:
+    """'#rrggbb' of a scene-linear colour (r, g, b, …), 0 to 1."""
+    return "#" + "".join(f"{round(255 * _encode(value)):02x}" for value in tuple(linear_colour)[:3])
+
+
+def _encode(value: float) -> float:
+    value = min(max(value, 0.0), 1.0)
+    return 12.92 * value if value <= 0.0031308 else float(1.055 * value ** (1 / 2.4) - 0.055)

@@ -1,0 +1,134 @@
+"""The stage of a figure: its own scene with camera, lights, world and render settings.
+
+Lights follow the camera and sum up so that a surface facing the key light shows about its own colour and none is
+burnt out; with the view transform Standard hues then stay those that were chosen.
+"""
+
+from typing import Any
+
+import bpy
+from mathutils import Matrix, Vector
+
+from . import marks
+from .framing import Frame
+from .materials import node_tree
+
+SCENE_KIND = "figure scene"
+COLLECTION_KIND = "figure"
+AMBIENT = 0.55  # what the sky gives from all sides; creases get less, which shows shapes
+SUNS = ((1.35, (0.55, 0.75, 1.0), 12.0), (0.5, (-0.9, -0.2, 0.6), 40.0))  # (strength, from right/up/front, angle)
+BACKGROUNDS = {"white": (1.0, 1.0, 1.0, 1.0), "dark": (0.006, 0.007, 0.010, 1.0)}
+INKS = {"white": "#111111", "dark": "#f2f2f2"}
+
+
+def new_stage(name: str) -> Any:
+    """An empty scene for the figure of this name; one built before is replaced, objects and all."""
+    remove_stage(name)
+    scene = bpy.data.scenes.new(f"Figure {name}")
+    marks.mark(scene, SCENE_KIND, figure=name)
+    return scene
+
+
+def find_stage(name: str) -> Any | None:
+    """The scene of the figure of this name, or None."""
+    return marks.first_marked(bpy.data.scenes, SCENE_KIND, figure=name)
+
+
+def remove_stage(name: str) -> None:
+    """Remove a figure's scene with what was made for it; surfaces, slices and other scenes stay."""
+    scene = find_stage(name)
+    if scene is None:
+        return
+    for scene_object in tuple(scene.collection.objects):
+        if marks.is_marked(scene_object, COLLECTION_KIND):
+            bpy.data.objects.remove(scene_object)
+    if scene.world is not None:
+        bpy.data.worlds.remove(scene.world)
+    bpy.data.scenes.remove(scene)
+
+
+def add_to_stage(scene: Any, name: str, data: Any, parent: Any = None) -> Any:
+    """A new object of the figure, in its scene only."""
+    scene_object = bpy.data.objects.new(name, data)
+    adopt(scene, scene_object, parent)
+    return scene_object
+
+
+def adopt(scene: Any, scene_object: Any, parent: Any = None) -> None:
+    """Make an object the figure's own and put it into its scene."""
+    marks.mark(scene_object, COLLECTION_KIND)
+    scene.collection.objects.link(scene_object)
+    if parent is not None:
+        scene_object.parent = parent
+        scene_object.matrix_parent_inverse = Matrix.Identity(4)
+
+
+def add_camera(scene: Any, frame: Frame) -> Any:
+    """The orthographic camera of `frame`; its own x and y are the picture's right and up."""
+    data = bpy.data.cameras.new("Figure camera")
+    data.type = "ORTHO"
+    data.sensor_fit = "HORIZONTAL"
+    data.ortho_scale = frame.width
+    distance = frame.depth + frame.width  # room for bar and legend in front of everything
+    data.clip_start, data.clip_end = frame.width * 0.001, distance + frame.depth + frame.width
+    camera = add_to_stage(scene, "Figure camera", data)
+    turn = Matrix((frame.right, frame.up, frame.towards)).transposed()
+    place = Vector(frame.middle) + Vector(frame.towards) * distance
+    camera.matrix_world = Matrix.Translation(place) @ turn.to_4x4()
+    scene.camera = camera
+    return camera
+
+
+def add_lights(scene: Any, camera: Any) -> None:
+    """A key and a fill sun with soft shadows, fixed to the camera."""
+    for number, (strength, direction, angle) in enumerate(SUNS, 1):
+        data = bpy.data.lights.new(f"Figure light {number}", "SUN")
+        data.energy = strength
+        data.angle = angle * 3.14159 / 180
+        light = add_to_stage(scene, data.name, data, camera)
+        light.rotation_euler = Vector(direction).to_track_quat("Z", "Y").to_euler()
+
+
+def set_world(scene: Any, background: str) -> None:
+    """A sky that lights from all sides, and a plain background that only the camera sees."""
+    world = bpy.data.worlds.new(f"{scene.name} world")
+    scene.world = world
+    tree = node_tree(world)
+    tree.nodes.clear()
+    light, seen, path, mix, output = (
+        tree.nodes.new(kind)
+        for kind in (
+            "ShaderNodeBackground",
+            "ShaderNodeBackground",
+            "ShaderNodeLightPath",
+            "ShaderNodeMixShader",
+            "ShaderNodeOutputWorld",
+        )
+    )
+    light.inputs["Strength"].default_value = AMBIENT
+    light.inputs["Color"].default_value = (1, 1, 1, 1)
+    seen.inputs["Color"].default_value = BACKGROUNDS[background]
+    tree.links.new(path.outputs["Is Camera Ray"], mix.inputs[0])
+    tree.links.new(light.outputs[0], mix.inputs[1])
+    tree.links.new(seen.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
+
+
+def set_render(scene: Any, size: tuple[int, int], transparent: bool) -> None:
+    """Cycles on the CPU: right on every machine, with or without a graphics card or a screen."""
+    scene.render.engine = "CYCLES"
+    scene.cycles.device = "CPU"
+    scene.cycles.max_bounces = 3
+    scene.cycles.diffuse_bounces = 2
+    scene.cycles.glossy_bounces = 1
+    scene.cycles.transparent_max_bounces = 64
+    scene.cycles.use_adaptive_sampling = True
+    scene.cycles.adaptive_threshold = 0.03
+    scene.render.resolution_x, scene.render.resolution_y = size
+    scene.render.resolution_percentage = 100
+    scene.render.film_transparent = transparent
+    scene.render.dither_intensity = 0.0  # colours exactly as computed
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_mode = "RGBA" if transparent else "RGB"
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
