@@ -53,6 +53,8 @@ def _add_option(parser: argparse.ArgumentParser, entry: "dataclasses.Field[Any]"
     if count is not None:
         settings["nargs"] = count
     if meta["positional"]:
+        if entry.default is not dataclasses.MISSING:
+            settings.update(nargs="*" if count is not None else "?", default=entry.default)
         parser.add_argument(entry.name, **settings)
         return
     settings.update(dest=entry.name, required=entry.default is dataclasses.MISSING)

@@ -1,0 +1,175 @@
+"""Build the training set of a feature.
+
+With --project it takes the boxes and painted labels of the feature in all tomograms of the project. With --positives,
+--labels and --negatives it takes stacks that were made in EMAN2 (_good, _good_seg, _bad; HDF or MRC).
+Negative boxes are not needed, but without them a network finds its feature in many places where it is not.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.options import UsageError, option
+from ml.report import Report
+from tomo.boxes import ADVISED_NEGATIVES, ADVISED_POSITIVES, POSITIVE, Box
+from tomo.errors import TomosegError
+from tomo.labels import annotated_slices, load_label
+from tomo.project import Project
+from tomo.reasons import missing_for_trainset
+
+if TYPE_CHECKING:
+    from ml.trainset import Trainset
+
+SUMMARY = "build a training set from boxes and labels"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `tomoseg trainset` takes."""
+
+    project: Path | None = option(None, help="project folder with boxes and labels", metavar="DIR")
+    feature: str = option(help="the feature that was painted")
+    output: Path | None = option(None, help="the training set to write (default: in the project)", metavar="TRAINSET")
+    positives: Path | None = option(None, help="EMAN2 stack of positive boxes (_good)", metavar="STACK")
+    labels: Path | None = option(None, help="EMAN2 stack of their labels (_good_seg)", metavar="STACK")
+    negatives: Path | None = option(None, help="EMAN2 stack of negative boxes (_bad)", metavar="STACK")
+    copies: int = option(10, help="copies of each negative box; positives are copied as often as balances them")
+    context: int = option(1, help="neighbouring slices that the network sees at once, odd; 1 is 2D")
+    background: int = option(96, help="pieces of the tomograms taken along for learning without labels, 0 for none")
+    seed: int = option(0, help="seed of all random choices")
+
+
+def run(options: Options, report: Report) -> dict[str, Any]:
+    """Write the training set; returns its path and counts. Raises TomosegError, UsageError or Cancelled."""
+    _check(options)
+    from ml.trainset import check_trainset
+    from ml.trainset_file import save_trainset
+
+    if options.project is not None:
+        project = Project.open(options.project)
+        if missing := missing_for_trainset(project, options.feature):
+            raise TomosegError(missing)
+        trainset = _from_project(project, options, report)
+        output = options.output or project.trainset_path(options.feature)
+    else:
+        from ml.eman2_trainset import trainset_from_stacks
+
+        assert options.positives and options.labels and options.output  # _check saw to it
+        trainset = trainset_from_stacks(
+            options.feature, options.positives, options.labels, options.negatives, options.copies
+        )
+        output = options.output
+    check_trainset(trainset)
+    save_trainset(output, trainset)
+    return _result(output, trainset, report)
+
+
+def describe(result: dict[str, Any]) -> str:
+    """The result in words."""
+    return (
+        f"{result['positives']} positive and {result['negatives']} negative boxes of {result['box_size']} pixels, "
+        f"{100 * result['painted']:.1f} % of the positive ones painted.\nWrote {result['trainset']}"
+    )
+
+
+def _check(options: Options) -> None:
+    stacks = (options.positives, options.labels)
+    if options.project is None and (None in stacks or options.output is None):
+        raise UsageError("Name --project, or --positives, --labels and --output for stacks made in EMAN2.")
+    if options.project is not None and any((*stacks, options.negatives)):
+        raise UsageError("Name --project or stacks, not both.")
+    if options.context < 1 or options.context % 2 == 0:
+        raise UsageError(f"--context is an odd number of slices, not {options.context}.")
+    if options.copies < 1 or options.background < 0:
+        raise UsageError("--copies is at least 1 and --background at least 0.")
+
+
+def _from_project(project: Project, options: Options, report: Report) -> "Trainset":
+    """The boxes of all tomograms in one set."""
+    from ml.trainset import joined
+
+    boxes = [box for box in project.boxes() if box.feature == options.feature]
+    size = max(box.size for box in boxes)
+    names = [entry.name for entry in project.tomograms() if any(box.tomogram == entry.name for box in boxes)]
+    if unknown := {box.tomogram for box in boxes} - set(names):
+        report.log(f"Boxes in {', '.join(sorted(unknown))} are left out: the project has no such tomogram.")
+    sets = []
+    for number, name in enumerate(names):
+        report.progress(number / len(names), f"Cutting the boxes of {options.feature} out of {name}")
+        here = _usable(project, name, [box for box in boxes if box.tomogram == name], report)
+        if here:
+            sets.append(_from_tomogram(project, name, here, size, options, len(names)))
+    if not sets:
+        raise TomosegError(f"No box of {options.feature} can be used: place boxes in a tomogram and paint in them.")
+    return joined(sets)
+
+
+def _usable(project: Project, name: str, boxes: list[Box], report: Report) -> list[Box]:
+    """Boxes without the positive ones on slices where nothing was painted yet: those would teach nonsense."""
+    painted = annotated_slices(project, name, boxes[0].feature)
+    usable = [box for box in boxes if box.kind != POSITIVE or box.centre[2] in painted]
+    if left_out := len(boxes) - len(usable):
+        report.log(f"{left_out} positive boxes in {name} are left out: nothing is painted on their slices yet.")
+    return usable
+
+
+def _from_tomogram(
+    project: Project, name: str, boxes: list[Box], size: int, options: Options, tomograms: int
+) -> "Trainset":
+    from dataclasses import replace
+
+    from ml.preprocess import Preprocessed
+    from ml.trainset import TrainsetInfo, cut_background, cut_boxes
+    from ml.volumes import open_any
+    from tomo.preprocessing import Preprocessing, preprocessing_of
+
+    tomogram = open_any(project.tomogram_path(name))
+    check_boxes(boxes, tomogram.shape, name)
+    chain = preprocessing_of(tomogram.labels) or Preprocessing()
+    preprocessed = Preprocessed(tomogram, chain)
+    info = TrainsetInfo(
+        options.feature, size, tomogram.geometry.voxel_size, chain, options.context, options.copies, (name,)
+    )
+    shape = tomogram.shape
+    trainset = cut_boxes(
+        boxes,
+        preprocessed.slab,
+        lambda z: load_label(project.label_path(name, options.feature, z), shape[1:]),
+        shape[0],
+        info,
+    )
+    share = -(-options.background // tomograms)
+    return replace(trainset, background=cut_background(preprocessed.slab, shape, info, share, options.seed))
+
+
+def check_boxes(boxes: list[Box], shape: tuple[int, int, int], name: str) -> None:
+    """Raise TomosegError for a box outside the tomogram, or larger than its slices."""
+    for box in boxes:
+        x, y, z = box.centre
+        if box.size > min(shape[1:]):
+            raise TomosegError(
+                f"A box of {box.size} voxels is larger than the slices of {name} ({shape[1]} × {shape[2]}, y × x): "
+                f"use a box size of at most {min(shape[1:])}."
+            )
+        if not box.touches(shape):
+            raise TomosegError(f"The box at x {x}, y {y}, z {z} lies outside {name}: move it inside, or delete it.")
+
+
+def _result(output: Path, trainset: "Trainset", report: Report) -> dict[str, Any]:
+    positives, negatives = trainset.n_positive, len(trainset) - trainset.n_positive
+    if positives < ADVISED_POSITIVES or negatives < ADVISED_NEGATIVES:
+        report.log(
+            f"About {ADVISED_POSITIVES} positive and {ADVISED_NEGATIVES} negative boxes train well; "
+            f"these are {positives} and {negatives}."
+        )
+    labels = trainset.labels[trainset.positive]
+    painted = float((labels == 1).sum() / max(1, (labels != 2).sum()))
+    return {
+        "trainset": str(output),
+        "feature": trainset.info.feature,
+        "positives": positives,
+        "negatives": negatives,
+        "box_size": trainset.info.box_size,
+        "painted": painted,
+        "tomograms": list(trainset.info.tomograms),
+    }

@@ -1,0 +1,185 @@
+"""From a training set to a finished network: build it, train it, measure its amplitude and its threshold."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ml.augment import Batch
+from ml.devices import choose_device, use_threads
+from ml.fitting import Limits, Outcome, fit
+from ml.network_file import LoadedNetwork, NetworkInfo
+from ml.networks import SegmentationNetwork, build_network, preset
+from ml.recipes import Recipe, recipe_for
+from ml.report import Report
+from ml.scores import best_dice
+from ml.training import Trainer, upscaled
+from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out
+from tomo.errors import TomosegError
+
+HELD_OUT_SHARE = 0.2
+CONTINUED_LEARNING_RATE = 0.001
+WEAKEST = 1e-3  # amplitude of a network that has learned something
+
+Keep = Callable[[SegmentationNetwork, NetworkInfo], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user may choose; 0 and "" mean the recipe's own. max_seconds: 0 is no limit."""
+
+    network: str = "default"
+    recipe: str = ""
+    iterations: int = 0
+    learning_rate: float = 0.0
+    batch_size: int = 0
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 0
+    max_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A finished network, and all that tells how it came about."""
+
+    network: LoadedNetwork
+    outcome: Outcome
+    trainer: Trainer
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """amplitude: mean output inside the labels. threshold: best Dice on the held-out boxes, in amplitude units."""
+
+    amplitude: float
+    threshold: float
+    dice: float
+
+
+def learn(
+    trainset: Trainset, request: Request, report: Report, keep: Keep, start: LoadedNetwork | None = None
+) -> Learned:
+    """Train on the boxes; `keep` is called with the best network so far after each iteration that improved it.
+
+    start: go on from this trained network. Raises TomosegError for boxes or settings that cannot be trained on.
+    """
+    check_trainset(trainset)
+    use_threads(request.threads)
+    device = choose_device(request.device)
+    architecture, settings = _architecture(request, trainset, start)
+    recipe = _recipe(request, architecture)
+    network = start.module if start else build_network(architecture, **settings)
+    trainset = hold_out(trainset, HELD_OUT_SHARE, request.seed)
+    trainer = Trainer(network, trainset, recipe, seed=request.seed, device=device, fresh=start is None)
+    limits = _limits(request, recipe, start)
+    report.log(
+        f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "
+        f"boxes, {int(trainset.held_out.sum())} held out for validation; learning rate {limits.learning_rate:g}."
+    )
+    info = _info(trainset, architecture, settings, start)
+    outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))
+    final = _finished(info, outcome, trainer, request)
+    return Learned(LoadedNetwork(outcome.network.eval().to("cpu"), final), outcome, trainer)
+
+
+def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
+    """Amplitude from the training labels and threshold from the held-out boxes (all boxes where none was held out)."""
+    trainset = trainer.trainset
+    batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & ~trainset.held_out))
+    inside = (batch.target > 0.5) & (batch.known > 0)
+    amplitude = float(shown[inside].mean()) if inside.any() else 1.0
+    if not amplitude > WEAKEST:
+        amplitude = 1.0  # it has learned nothing; dividing by next to nothing would turn noise into a feature
+    held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
+    batch, shown = maps_of(network, trainer, np.flatnonzero(held_out))
+    known = batch.known.numpy() > 0
+    dice, threshold = best_dice(shown.clamp(min=0).numpy() / amplitude, batch.target.numpy() > 0.5, known)
+    return Calibration(amplitude, threshold, dice)
+
+
+def maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: Any) -> tuple[Batch, Tensor]:
+    """The boxes as they are and what `network` shows for them at full resolution, (n, 1, y, x)."""
+    batch, output = trainer.outputs(numbers, network)
+    return batch, upscaled(network.to_map(output), network.shrink)
+
+
+def _architecture(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> tuple[str, dict[str, Any]]:
+    if start is None:
+        architecture, settings = preset(request.network)
+        return architecture, {**settings, "context": trainset.info.context}
+    info, feature = start.info, trainset.info.feature
+    if start.context != trainset.info.context:
+        raise TomosegError(
+            f"The trained network takes {start.context} slices at once, the training set has {trainset.info.context}: "
+            f"build the training set of {feature} with --context {start.context}."
+        )
+    if differing_voxel_sizes(info.voxel_size, trainset.info.voxel_size):
+        raise TomosegError(
+            f"The trained network knows voxels of {info.voxel_size[0]:g} Å, the training set has "
+            f"{trainset.info.voxel_size[0]:g} Å: train a new network, or import the tomogram at the same size."
+        )
+    if info.preprocessing != trainset.info.preprocessing:
+        raise TomosegError(
+            f"The trained network and the training set of {feature} were preprocessed in different ways: "
+            "train a new network, or import the tomogram in the same way."
+        )
+    return info.architecture, info.settings
+
+
+def _recipe(request: Request, architecture: str) -> Recipe:
+    recipe = recipe_for(architecture, request.recipe)
+    if request.batch_size < 0 or request.iterations < 0 or request.learning_rate < 0 or request.max_seconds < 0:
+        raise TomosegError("Iterations, learning rate, batch size and seconds must be above 0: correct these options.")
+    if not math.isfinite(request.learning_rate):
+        raise TomosegError(f"A learning rate of {request.learning_rate} is impossible: try 0.001.")
+    return replace(recipe, batch_size=request.batch_size or recipe.batch_size)
+
+
+def _limits(request: Request, recipe: Recipe, start: LoadedNetwork | None) -> Limits:
+    rate = recipe.learning_rate
+    if start is not None:
+        rate = start.info.learning_rate or CONTINUED_LEARNING_RATE
+    iterations = request.iterations or recipe.iterations
+    return Limits(iterations, request.learning_rate or rate, request.max_seconds or math.inf)
+
+
+def _info(trainset: Trainset, architecture: str, settings: dict[str, Any], start: LoadedNetwork | None) -> NetworkInfo:
+    info = trainset.info
+    return NetworkInfo(
+        info.feature,
+        architecture,
+        settings,
+        info.voxel_size,
+        info.box_size,
+        info.preprocessing,
+        history=start.info.history if start else (),
+    )
+
+
+def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Request) -> NetworkInfo:
+    """The network's metadata with amplitude, threshold and this training's history."""
+    calibration = calibrate(outcome.network, trainer)
+    trainset = trainer.trainset
+    entry = {
+        "iterations": len(outcome.rows),
+        "best_iteration": outcome.best_iteration,
+        "learning_rate": outcome.learning_rate or request.learning_rate or trainer.recipe.learning_rate,
+        "batch_size": trainer.recipe.batch_size,
+        "seed": request.seed,
+        "device": trainer.device.type,
+        "positives": trainset.n_positive,
+        "negatives": len(trainset) - trainset.n_positive,
+        "tomograms": list(trainset.info.tomograms),
+        "stopped": outcome.stopped,
+        "steps": outcome.steps,
+        "seconds": round(outcome.seconds, 1),
+        "held_out_dice": calibration.dice,
+        "losses": outcome.rows,
+    }
+    return replace(
+        info, amplitude=calibration.amplitude, threshold=calibration.threshold, history=(*info.history, entry)
+    )

@@ -1,0 +1,96 @@
+"""How each network is trained unless the user says otherwise. What was tried and measured: docs/accuracy.md."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ml.augment import ONLY_TURNS, Augmentation
+from ml.losses import cross_entropy_and_dice, log_mean_square
+from tomo.errors import TomosegError
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train.
+
+    steps: training steps of one iteration (epoch); 0 means as many as the balanced copies of all boxes fill.
+    patch: width of the patches as a multiple of the box; at 1.5 a box keeps real surroundings at any angle.
+    decay: the learning rate's factor after each iteration. cosine: let the learning rate rise in the first twentieth
+    and fall to a twentieth over the whole training instead. average: the weights that are kept are a running mean of
+    this memory (0: the last ones). l1: weight of the sum of all |weights|. patience: iterations without a better
+    validation after which training stops, 0 never.
+    negative_share: part of all boxes drawn that are negative ones.
+    teach: weight of the pixels that nobody annotated, which the averaged network labels itself (0: they stay out).
+    """
+
+    loss: Loss
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    iterations: int = 30
+    steps: int = 0
+    batch_size: int = 16
+    patch: float = 1.5
+    decay: float = 1.0
+    cosine: bool = False
+    average: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
+    patience: int = 0
+    glorot: bool = False
+    negative_share: float = 0.5
+    teach: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+RECIPES: dict[str, Recipe] = {
+    "default": Recipe(
+        cross_entropy_and_dice,
+        learning_rate=3e-3,
+        iterations=30,
+        steps=50,
+        cosine=True,
+        average=0.99,
+        weight_decay=1e-4,
+        patience=12,
+    ),
+    "today": Recipe(
+        log_mean_square, learning_rate=1e-4, iterations=20, batch_size=20, patch=1.0, augmentation=ONLY_TURNS
+    ),
+    "2017": Recipe(
+        log_mean_square,
+        optimiser="sgd",
+        learning_rate=0.01,
+        iterations=20,
+        batch_size=20,
+        patch=1.0,
+        decay=0.9,
+        l1=1e-6,
+        glorot=True,
+        augmentation=ONLY_TURNS,
+    ),
+}
+
+
+def recipe_for(architecture: str, name: str = "") -> Recipe:
+    """The recipe called `name`, or the network's own; raises TomosegError for an unknown name."""
+    chosen = name or ("today" if architecture == "classic" else "default")
+    if chosen not in RECIPES:
+        raise TomosegError(f"There is no recipe {chosen!r}: choose one of {', '.join(RECIPES)}.")
+    if (architecture == "classic") == (chosen == "default"):
+        raise TomosegError(f"The recipe {chosen!r} does not fit the network {architecture!r}: leave the recipe out.")
+    return RECIPES[chosen]
+
+
+def learning_rate_at(recipe: Recipe, peak: float, fraction: float, iteration: int) -> float:
+    """The learning rate when `fraction` (0 to 1) of the training is done, in iteration `iteration` (from 0)."""
+    if not recipe.cosine:
+        return peak * recipe.decay**iteration
+    warm_up = 0.05
+    if fraction < warm_up:
+        return peak * max(fraction / warm_up, 0.05)
+    falling = 0.5 * (1 + math.cos(math.pi * min((fraction - warm_up) / (1 - warm_up), 1.0)))
+    return peak * (0.05 + 0.95 * falling)

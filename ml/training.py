@@ -1,0 +1,211 @@
+"""The one training loop of Tomoseg, driven step by step: batch training and live training both use it."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ml.augment import NOTHING, Batch, cut, only_shapes, vary_greys
+from ml.losses import shrink_known, shrink_label
+from ml.networks import SegmentationNetwork
+from ml.networks.base import initialise_glorot, initialise_truncated_normal
+from ml.recipes import Recipe
+from ml.scores import best_dice
+from ml.trainset import Trainset
+from tomo.errors import TomosegError
+
+EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
+
+
+class ExplodedError(TomosegError):
+    """The loss grew without bound; what was learned before is still there."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How well held-out boxes are found. dice: at the best threshold, None where no box was held out."""
+
+    loss: float
+    dice: float | None
+    threshold: float | None
+
+
+class Trainer:
+    """Trains one network, one step at a call; boxes may come and go between steps.
+
+    trainset: may be replaced at any time by `use`. The weights to keep are those of `averaged`, a running mean.
+    The same seed, boxes and steps give the same weights on the CPU.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        trainset: Trainset,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        device: torch.device | None = None,
+        fresh: bool = True,
+    ) -> None:
+        self.recipe, self.device = recipe, device or torch.device("cpu")
+        self.random = torch.Generator().manual_seed(seed)
+        self._order = np.random.default_rng(seed)
+        if fresh:
+            initialise(network, recipe, seed)
+        self.network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.averaged: SegmentationNetwork = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimiser = _optimiser(self.network, recipe)
+        self.steps_done = 0
+        self.use(trainset)
+
+    def use(self, trainset: Trainset) -> None:
+        """Train on these boxes from the next step on."""
+        self.trainset = trainset
+        self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
+        self._background = torch.from_numpy(trainset.background)
+        self._copies = balanced_copies(
+            trainset.positive, trainset.held_out, trainset.info.copies, self.recipe.negative_share
+        )
+        self._queue: list[int] = []
+
+    @property
+    def steps_per_iteration(self) -> int:
+        """Steps after which the recipe calls it one iteration."""
+        return self.recipe.steps or max(1, math.ceil(len(self._copies) / self.recipe.batch_size))
+
+    @property
+    def patch(self) -> int:
+        """Width of the patches, pixels: a multiple of the network's stride."""
+        stride = self.network.stride
+        return stride * math.ceil(self.recipe.patch * self.trainset.info.box_size / stride)
+
+    def step(self, learning_rate: float) -> float:
+        """One training step; returns its loss. Raises ExplodedError where it is no number any more, or huge."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        chosen = self._next(self.recipe.batch_size)
+        batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
+        loss = self._loss(self.network, batch)
+        if self.recipe.teach and len(self._background):
+            loss = loss + self.recipe.teach * self._taught_loss()
+        cost = float(loss.detach())
+        if not math.isfinite(cost) or abs(cost) > EXPLODED:
+            raise ExplodedError(
+                f"The loss exploded at step {self.steps_done + 1} ({cost:g}): lower the learning rate and train again."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.steps_done += 1
+        self._average()
+        return cost
+
+    def validate(self) -> Validation:
+        """Loss and Dice of the averaged network on the held-out boxes; on all boxes where none is held out."""
+        numbers = np.flatnonzero(self.trainset.held_out)
+        if held_out := len(numbers) > 0:
+            batch, output = self.outputs(numbers)
+        else:
+            batch, output = self.outputs(np.arange(len(self.trainset)))
+        with torch.inference_mode():
+            loss = float(self._criterion(output, batch))
+        if not held_out or not batch.target.any():
+            return Validation(loss, None, None)
+        shown = upscaled(self.averaged.to_map(output), self.network.shrink).numpy()
+        dice, threshold = best_dice(shown, batch.target.numpy() > 0.5, batch.known.numpy() > 0)
+        return Validation(loss, dice, threshold)
+
+    def outputs(self, numbers: NDArray[np.int64], network: SegmentationNetwork | None = None) -> tuple[Batch, Tensor]:
+        """The boxes as they are, neither turned nor varied, and a network's (or the averaged one's) outputs."""
+        asked = network or self.averaged
+        batch = cut(self._images[numbers], self._labels[numbers], self.patch, NOTHING, torch.Generator())
+        with torch.inference_mode():
+            parts = [asked(part.to(self.device)).cpu() for part in batch.images.split(16)]
+        return batch, torch.cat(parts)
+
+    def _next(self, count: int) -> list[int]:
+        """The boxes of the next batch: each balanced copy once, in random order, before any comes again."""
+        while len(self._queue) < count:
+            self._queue += self._order.permutation(self._copies).tolist()
+        chosen, self._queue = self._queue[:count], self._queue[count:]
+        return chosen
+
+    def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        batch = Batch(*(part.to(self.device) for part in (batch.images, batch.target, batch.known)))
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        loss = self._criterion(network(images), batch)
+        if self.recipe.l1:
+            weights = (value.abs().sum() for value in network.parameters() if value.dim() > 1)
+            loss = loss + self.recipe.l1 * torch.stack(list(weights)).sum()
+        return loss
+
+    def _taught_loss(self) -> Tensor:
+        """The loss on pieces that nobody annotated, against what the averaged network finds in them.
+
+        The teacher sees the piece as it is, the pupil with its greys varied. Source: Tarvainen and Valpola, 2017.
+        """
+        count = min(self.recipe.batch_size // 2, len(self._background))
+        chosen = self._order.choice(len(self._background), count, replace=False)
+        size = self._background.shape[-1]
+        nothing = torch.zeros((count, size, size), dtype=torch.int8)
+        pieces = cut(self._background[chosen], nothing, self.patch, only_shapes(self.recipe.augmentation), self.random)
+        with torch.inference_mode():
+            target = self.averaged.to_map(self.averaged(pieces.images.to(self.device)))
+        varied = vary_greys(pieces.images, self.recipe.augmentation, self.random)
+        return self._loss(self.network, Batch(varied, target.clone(), pieces.known))
+
+    def _criterion(self, output: Tensor, batch: Batch) -> Tensor:
+        shrink = self.network.shrink
+        target, known = shrink_label(batch.target, shrink), shrink_known(batch.known, shrink)
+        return self.recipe.loss(output, target, known)
+
+    def _average(self) -> None:
+        """Move the kept weights towards the present ones; quickly at first, when they are worth nothing."""
+        memory = min(self.recipe.average, self.steps_done / (self.steps_done + 9.0))
+        with torch.no_grad():
+            for kept, now in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(now, 1 - memory)
+                else:
+                    kept.copy_(now)
+
+
+def initialise(network: SegmentationNetwork, recipe: Recipe, seed: int) -> None:
+    """Fresh weights from a seed. The U-Net keeps PyTorch's own, made from the seed too."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in network.modules():
+            if network.shrink > 1:
+                (initialise_glorot if recipe.glorot else initialise_truncated_normal)(part)
+            elif isinstance(part, nn.Conv2d | nn.BatchNorm2d):
+                part.reset_parameters()
+
+
+def balanced_copies(
+    positive: NDArray[np.bool_], held_out: NDArray[np.bool_], copies: int, negative_share: float = 0.5
+) -> NDArray[np.int64]:
+    """Box numbers, each as often as it is copied: negatives `copies` times, positives to fill the rest of the share.
+
+    At a share of 0.5 that is EMAN2's rule, copies × n_negative / n_positive. Without negatives, `copies` of each.
+    """
+    good, bad = (np.flatnonzero((positive == kind) & ~held_out) for kind in (True, False))
+    wanted = copies * len(bad) * (1 - negative_share) / negative_share
+    per_positive = max(1, int(wanted / max(1, len(good)))) if len(bad) else copies
+    return np.concatenate([np.repeat(good, per_positive), np.repeat(bad, copies)])
+
+
+def upscaled(output: Tensor, factor: int) -> Tensor:
+    """(n, 1, y, x) at full resolution."""
+    if factor == 1:
+        return output
+    return nn.functional.interpolate(output, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
+    return torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)

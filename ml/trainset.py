@@ -1,0 +1,199 @@
+"""A training set: boxes cut out of tomograms with their labels, ready to be turned and varied.
+
+Each image is cut larger than its box, so that turning it brings real surroundings into the corners; what lies outside
+the boxes is marked unknown there and never counts.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomo.boxes import POSITIVE, Box
+from tomo.errors import TomosegError
+from tomo.labels import BACKGROUND, FEATURE, IGNORE
+from tomo.preprocessing import Preprocessing
+
+MOST_BYTES = 8 * 2**30
+VOXEL_SIZE_TOLERANCE = 0.05
+Images = NDArray[np.float32]
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class TrainsetInfo:
+    """What all boxes of a set share. voxel_size: Å along x, y, z (0 unknown). copies: EMAN2's ncopy."""
+
+    feature: str
+    box_size: int
+    voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    context: int = 1
+    copies: int = 10
+    tomograms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Trainset:
+    """images: (n, context, c, c) float32, preprocessed, c at least √2 × box_size. labels: (n, c, c) int8, 0, 1, or 2
+    where nobody annotated. positive, held_out: (n,) bool; held-out boxes are not trained on. box_ids: (n,) str.
+    background: (m, context, c, c) float32, pieces of the tomograms that nobody annotated; may be empty.
+    """
+
+    info: TrainsetInfo
+    images: Images
+    labels: Labels
+    positive: NDArray[np.bool_]
+    box_ids: NDArray[np.str_]
+    held_out: NDArray[np.bool_]
+    background: Images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def n_positive(self) -> int:
+        """How many positive boxes there are."""
+        return int(self.positive.sum())
+
+
+def crop_size(box_size: int) -> int:
+    """Pixels of the piece that is cut out around a box: room to turn it and to zoom out a little; even."""
+    roomy = min(2 * box_size, box_size + 64)
+    return 2 * math.ceil(max(1.5 * box_size, roomy) / 2)
+
+
+def cut_piece(slab: NDArray[Any], centre: tuple[int, int], size: int) -> Images:
+    """[context, size, size] around `centre` (x, y) out of a slab [context, y, x], mirrored beyond its edges."""
+    rows, columns = (
+        mirrored(np.arange(size) + middle - size // 2, length)
+        for middle, length in zip((centre[1], centre[0]), slab.shape[1:], strict=True)
+    )
+    return np.ascontiguousarray(slab[:, rows[:, None], columns[None, :]], dtype=np.float32)
+
+
+def mirrored(indices: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Indices beyond 0 … length − 1 reflected back in, the edge voxel not repeated."""
+    if length == 1:
+        return np.zeros_like(indices)
+    period = 2 * (length - 1)
+    folded = np.abs(indices) % period
+    result: NDArray[np.int64] = np.where(folded < length, folded, period - folded)
+    return result
+
+
+def known_labels(boxes: Iterable[Box], painted: NDArray[Any]) -> Labels:
+    """What the boxes of one slice tell, int8 [y, x]: the painted label inside positive boxes, 0 inside negative
+    ones, 2 (unknown) everywhere else. Where a positive box covers a negative one, its label holds.
+    """
+    known = np.full(painted.shape, IGNORE, np.int8)
+    for box in sorted(boxes, key=lambda box: box.kind == POSITIVE):
+        (x, y), side = box.corner, box.size
+        inside = (slice(max(y, 0), max(y + side, 0)), slice(max(x, 0), max(x + side, 0)))
+        known[inside] = painted[inside] if box.kind == POSITIVE else BACKGROUND
+    return known
+
+
+def cut_boxes(
+    boxes: list[Box],
+    slab: Callable[[int, int], NDArray[Any]],
+    painted: Callable[[int], NDArray[Any]],
+    depth: int,
+    info: TrainsetInfo,
+) -> Trainset:
+    """The training set of the boxes of one tomogram, in their order; reads each slice with boxes once.
+
+    slab(z0, z1) → preprocessed [z, y, x]; painted(z) → label [y, x], 0, 1 or 2. depth: slices of the tomogram.
+    """
+    size = crop_size(info.box_size)
+    images = np.empty((len(boxes), info.context, size, size), np.float32)
+    labels = np.full((len(boxes), size, size), IGNORE, np.int8)
+    for z in sorted({box.centre[2] for box in boxes}):
+        here = [number for number, box in enumerate(boxes) if box.centre[2] == z]
+        around = neighbours(slab, z, depth, info.context)
+        known = known_labels([boxes[number] for number in here], painted(z))
+        padded = np.pad(known, size, constant_values=IGNORE)
+        for number in here:
+            x, y = boxes[number].centre[:2]
+            images[number] = cut_piece(around, (x, y), size)
+            labels[number] = cut_piece(padded[None], (x + size, y + size), size)[0]
+    positive = np.array([box.kind == POSITIVE for box in boxes], bool)
+    nothing = np.zeros((0, info.context, size, size), np.float32)
+    names = np.array([box.id for box in boxes], str)
+    return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), bool), nothing)
+
+
+def neighbours(slab: Callable[[int, int], NDArray[Any]], z: int, depth: int, context: int) -> NDArray[Any]:
+    """[context, y, x]: slice z in the middle of its neighbours; the first and last slice repeat beyond the ends."""
+    wanted = np.clip(np.arange(context) + z - context // 2, 0, depth - 1)
+    return slab(int(wanted[0]), int(wanted[-1]) + 1)[wanted - wanted[0]]
+
+
+def cut_background(
+    slab: Callable[[int, int], NDArray[Any]], shape: tuple[int, int, int], info: TrainsetInfo, count: int, seed: int
+) -> Images:
+    """`count` pieces (m, context, c, c) from random places of a tomogram, whatever lies there."""
+    random = np.random.default_rng(seed)
+    size = crop_size(info.box_size)
+    places = np.sort(random.integers(0, shape[0], count))
+    pieces = np.empty((count, info.context, size, size), np.float32)
+    for number, z in enumerate(places):
+        around = neighbours(slab, int(z), shape[0], info.context)
+        margins = [min(size // 4, side // 2) for side in shape[1:]]
+        y, x = (int(random.integers(m, max(side - m, m + 1))) for m, side in zip(margins, shape[1:], strict=True))
+        pieces[number] = cut_piece(around, (x, y), size)
+    return pieces
+
+
+def joined(sets: list[Trainset]) -> Trainset:
+    """One set of the boxes of several tomograms; raises TomosegError where box sizes or preprocessing differ."""
+    first = sets[0].info
+    for other in (one.info for one in sets[1:]):
+        same = replace(other, tomograms=(), voxel_size=first.voxel_size) == replace(first, tomograms=())
+        if not same or differing_voxel_sizes(first.voxel_size, other.voxel_size):
+            raise TomosegError(
+                f"The tomograms {', '.join(first.tomograms + other.tomograms)} differ in voxel size or preprocessing: "
+                "import them in the same way, or place the boxes in one of them only."
+            )
+    together = {
+        name: np.concatenate([getattr(one, name) for one in sets])
+        for name in ("images", "labels", "positive", "box_ids", "held_out", "background")
+    }
+    names = tuple(name for one in sets for name in one.info.tomograms)
+    return Trainset(replace(first, tomograms=names), **together)
+
+
+def differing_voxel_sizes(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    """True where both are known and differ by more than 5 % along x or y, the slices' plane."""
+    pairs = [(a, b) for a, b in zip(one[:2], other[:2], strict=True) if a > 0 and b > 0 and 1.0 not in (a, b)]
+    return any(abs(a - b) > VOXEL_SIZE_TOLERANCE * min(a, b) for a, b in pairs)
+
+
+def hold_out(trainset: Trainset, share: float, seed: int) -> Trainset:
+    """Mark a share of the boxes, positive and negative ones alike, as held out: whole boxes, never single copies.
+
+    With fewer than four boxes of a kind none of that kind is held out: each is needed for learning.
+    """
+    random = np.random.default_rng(seed)
+    held_out = np.zeros(len(trainset), bool)
+    for kind in (True, False):
+        numbers = np.flatnonzero(trainset.positive == kind)
+        if len(numbers) >= 4 and share > 0:
+            held_out[random.permutation(numbers)[: max(1, round(share * len(numbers)))]] = True
+    return replace(trainset, held_out=held_out)
+
+
+def check_trainset(trainset: Trainset) -> None:
+    """Raise TomosegError where nothing can be learned: no positive box, nothing painted, or all of it ignored."""
+    feature = trainset.info.feature
+    if not trainset.positive.any():
+        raise TomosegError(f"There is no positive box of {feature}: place at least one on the feature and paint in it.")
+    if not (trainset.labels != IGNORE).any():
+        raise TomosegError(f"Every pixel in the boxes of {feature} is to be ignored: leave some to learn from.")
+    if not (trainset.labels[trainset.positive] == FEATURE).any():
+        raise TomosegError(f"Nothing is painted in the positive boxes of {feature}: paint the feature in them first.")
+    if not np.isfinite(trainset.images).all():
+        raise TomosegError(f"The tomogram of {feature} has voxels that are no numbers: repair it first.")

@@ -1,0 +1,153 @@
+"""The one training loop: it learns, is deterministic, takes new boxes between steps, and stops in time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ml.fitting import Limits, fit
+from ml.networks import build_network
+from ml.recipes import RECIPES, learning_rate_at, recipe_for
+from ml.report import Cancelled, Silent
+from ml.training import ExplodedError, Trainer, balanced_copies
+from ml.trainset import hold_out
+from tests.ml.scenes import ring_trainset
+from tomo.errors import TomosegError
+
+RECIPE = replace(RECIPES["default"], steps=5, batch_size=4, iterations=3)
+
+
+def small_trainer(trainset=None, recipe=RECIPE, seed=0):
+    network = build_network("unet", width=4, depth=2, fold=2)
+    return Trainer(network, trainset or hold_out(ring_trainset(), 0.2, 0), recipe, seed=seed)
+
+
+def weights(trainer):
+    return torch.cat([value.flatten().float() for value in trainer.averaged.state_dict().values()])
+
+
+@pytest.fixture(autouse=True)
+def one_core():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_copies_balance_as_in_eman2():
+    positive = np.array([True] * 2 + [False] * 8)
+    copies = balanced_copies(positive, np.zeros(10, bool), 10)
+    counts = np.bincount(copies)
+    assert counts.tolist() == [40, 40] + [10] * 8
+    assert balanced_copies(np.array([True, True]), np.zeros(2, bool), 7).tolist() == [0] * 7 + [1] * 7
+
+
+def test_held_out_boxes_are_never_drawn():
+    positive = np.array([True, True, False, False])
+    held_out = np.array([True, False, False, True])
+    assert set(balanced_copies(positive, held_out, 3)) == {1, 2}
+
+
+def test_the_loss_falls():
+    trainer = small_trainer()
+    costs = [trainer.step(1e-2) for _ in range(100)]
+    assert np.mean(costs[-20:]) < 0.75 * np.mean(costs[:10])
+    assert trainer.validate().dice > 0.5
+
+
+def test_one_seed_gives_one_network_and_another_seed_another():
+    one, same, other = small_trainer(seed=1), small_trainer(seed=1), small_trainer(seed=2)
+    for trainer in (one, same, other):
+        for _ in range(3):
+            trainer.step(1e-3)
+    assert torch.equal(weights(one), weights(same))
+    assert not torch.equal(weights(one), weights(other))
+
+
+def test_new_boxes_enter_between_steps():
+    trainer = small_trainer(ring_trainset(positives=1, negatives=0))
+    trainer.step(1e-3)
+    more = ring_trainset(positives=5, negatives=5)
+    trainer.use(more)
+    assert set(trainer._next(200)) == set(range(10))
+    assert np.isfinite(trainer.step(1e-3))
+
+
+def test_without_negative_boxes_it_trains_too():
+    trainer = small_trainer(ring_trainset(positives=2, negatives=0))
+    assert np.isfinite(trainer.step(1e-3))
+    assert trainer.validate().dice is None  # nothing was held out
+
+
+def test_a_learning_rate_that_is_too_high_stops_with_a_sentence():
+    recipe = replace(RECIPES["2017"], batch_size=4)
+    trainer = Trainer(build_network("classic", kernels=(4, 1), sizes=(5, 5), pools=(2, 1)), ring_trainset(), recipe)
+    with pytest.raises(ExplodedError, match="lower the learning rate"):
+        for _ in range(50):
+            trainer.step(1e30)
+
+
+@pytest.mark.parametrize("name", ["today", "2017"])
+def test_classic_learns_with_both_recipes(name):
+    network = build_network("classic", kernels=(4, 4, 1), sizes=(5, 5, 5))
+    trainer = Trainer(network, ring_trainset(), recipe_for("classic", name))
+    rate = 3e-3 if name == "today" else 1e-3
+    costs = [trainer.step(rate) for _ in range(40)]
+    assert np.mean(costs[-8:]) < np.mean(costs[:8]) - 0.1
+
+
+def test_the_best_network_is_kept_on_cancel():
+    class CancelsLate(Silent):
+        calls = 0
+
+        def progress(self, fraction, message):
+            self.calls += 1
+            if self.calls > 8:
+                raise Cancelled
+
+    kept = []
+    with pytest.raises(Cancelled):
+        fit(small_trainer(), Limits(9, 1e-3), CancelsLate(), lambda best: kept.append(best.best_iteration))
+    assert kept == [1]
+
+
+def test_a_cancel_in_the_first_iteration_keeps_what_there_is():
+    class CancelsEarly(Silent):
+        def progress(self, fraction, message):
+            if fraction > 0.1:
+                raise Cancelled
+
+    kept = []
+    with pytest.raises(Cancelled):
+        fit(small_trainer(), Limits(3, 1e-3), CancelsEarly(), kept.append)
+    assert len(kept) == 1
+    assert kept[0].stopped == "cancelled"
+
+
+def test_it_stops_once_the_held_out_boxes_get_no_better():
+    trainer = small_trainer(recipe=replace(RECIPE, patience=2))
+    outcome = fit(trainer, Limits(50, 0.0), Silent(), lambda best: None)  # a rate of 0 never improves
+    assert "no better for 2 iterations" in outcome.stopped
+    assert len(outcome.rows) < 6
+
+
+def test_it_stops_when_its_seconds_are_used_up():
+    outcome = fit(small_trainer(), Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
+    assert "seconds allowed" in outcome.stopped
+    assert outcome.steps > 0
+
+
+def test_the_learning_rate_is_in_every_row_and_falls_with_the_recipe():
+    outcome = fit(small_trainer(), Limits(3, 1e-3), Silent(), lambda best: None)
+    rates = [row["learning_rate"] for row in outcome.rows]
+    assert rates == sorted(rates, reverse=True)
+    assert outcome.learning_rate == rates[-1] > 0
+    assert learning_rate_at(RECIPES["2017"], 0.01, 0.5, 2) == pytest.approx(0.0081)
+
+
+def test_a_recipe_of_the_other_network_is_refused():
+    with pytest.raises(TomosegError, match="does not fit"):
+        recipe_for("classic", "default")
+    with pytest.raises(TomosegError, match="no recipe"):
+        recipe_for("unet", "tomorrow")
