@@ -39,9 +39,7 @@ class Options:
     rotate_x: bool = option(False, help="turn by -90° about x, as IMOD's trimvol -rx; keeps the hand")
     name: str | None = option(None, help="the tomogram's name (default: the file's)", metavar="NAME")
     variant: str = option(RAW, help="what this file is of the tomogram --name: denoised, deconvolved … (default: raw)")
-    lowpass: float = option(
-        0.25, help="low-pass cutoff, a fraction of the sampling frequency; 0 is off (default: 0.25)"
-    )
+    lowpass: float = option(0.25, help="low-pass cutoff, as a fraction of the sampling; 0 is off (default: 0.25)")
     highpass: float = option(5.0, help="high-pass cutoff in Fourier pixels; 0 is off (default: 5)")
     normalise: bool = option(True, help="do not bring the mean to 0 and the standard deviation to 1")
     clamp: float = option(3.0, help="cut at the mean ± this many standard deviations; 0 is off (default: 3)")
