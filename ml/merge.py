@@ -39,13 +39,13 @@ class Options:
         help="maps of one tomogram, two or more; their order gives the integers",
         positional=True,
         metavar="MAP",
-        at_least=2,
     )
     output: Path = option(help="the mask to write (MRC)", metavar="MASK")
     threshold: tuple[float, ...] | None = option(
         None, help="one threshold for all maps, or one per map in their order (default: 0.8)", metavar="T"
     )
     resample: bool = option(False, help="bring maps of other bins to the size of the largest one first")
+    alone: bool = option(False, help="make the mask of one map: 1 where it is above its threshold")
     like: Path | None = option(None, help="bring all maps to the size of this tomogram first", metavar="TOMOGRAM")
     colours: tuple[str, ...] | None = option(
         None, help="one colour per map for the label table, as #rrggbb", metavar="COLOUR"
@@ -81,8 +81,8 @@ def describe(result: dict[str, Any]) -> str:
 def thresholds_for(options: Options) -> list[float]:
     """One threshold per map; raises UsageError where their number does not fit."""
     count = len(options.maps)
-    if count < 2:
-        raise UsageError("merging needs two maps or more: name the map of each feature")
+    if count < 2 and not options.alone:
+        raise UsageError("merging needs two maps or more: name the map of each feature, or add --alone for a mask of one")
     if count > MOST_LABELS:
         raise UsageError(f"at most {MOST_LABELS} maps can be merged into one mask, not {count}")
     given = options.threshold or (DEFAULT_THRESHOLD,)

@@ -70,14 +70,11 @@ def missing_for_applying(project: Project | None, feature: str) -> str | None:
 
 
 def missing_for_merging(project: Project | None, tomogram: str) -> str | None:
-    """What is missing for merging: maps of two features at least, which compete for each voxel."""
+    """What is missing for merging: a map. Those of several features compete; one alone makes the mask by itself."""
     if project is None or not tomogram:
         return missing_for_boxes(project, tomogram, "")
-    mapped = project.maps_for_merging(tomogram)
-    if not mapped:
-        return f"Apply the networks of at least two features to {tomogram} first."
-    if len(mapped) == 1:
-        return f"Only {next(iter(mapped))} was applied to {tomogram}: apply the network of a second feature first."
+    if not project.maps_for_merging(tomogram):
+        return f"Apply the network of a feature to {tomogram} first."
     return None
 
 

@@ -96,15 +96,12 @@ def test_later_steps_name_the_first_thing_that_is_missing(project):
     assert reasons.missing_for_applying(project, "membrane") == "Train a network for membrane first."
     touch(project.network_path("membrane"))
     assert reasons.missing_for_applying(project, "membrane") is None
-    assert "at least two features to cell" in reasons.missing_for_figure(project, "cell")
+    assert "Apply the network of a feature to cell" in reasons.missing_for_figure(project, "cell")
 
 
-def test_merging_needs_the_maps_of_two_features(project):
+def test_one_map_is_enough_for_a_mask(project):
+    assert reasons.missing_for_merging(project, "cell") == "Apply the network of a feature to cell first."
     touch(project.segmentation_path("cell", "actin"))
-    assert reasons.missing_for_merging(project, "cell") == (
-        "Only actin was applied to cell: apply the network of a second feature first."
-    )
-    touch(project.segmentation_path("cell", "membrane"))
     assert reasons.missing_for_merging(project, "cell") is None
 
 
@@ -128,8 +125,6 @@ def test_the_next_step_leads_through_the_whole_protocol(project):
     touch(project.network_path("membrane"))
     assert asked().startswith("Apply the network of membrane to cell")
     touch(project.segmentation_path("cell", "membrane"))
-    assert asked().startswith("Only membrane was applied to cell")
-    touch(project.segmentation_path("cell", "actin"))
     assert asked() == "Merge the maps of cell into a mask first."
     touch(project.mask_path("cell"))
     assert asked() == "Make the surfaces or volumes of cell first."
