@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUMMARY = "make a tomogram of a simulated cell and its labels"
 NAME = "cell"
 USUAL_SIZE = (48, 256, 256)
-SMALLEST, LARGEST = (8, 48, 48), (512, 2048, 2048)
+SMALLEST, LARGEST = (16, 64, 64), (512, 2048, 2048)
 MOST_VOXELS = 2**29
 SLAB_VOXELS = 2**22
 
@@ -56,6 +56,8 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
     report.progress(0.0, "Growing the cell")
     cell, imaging = build_cell(options.size, options.seed), Imaging()
+    if absent := [feature for feature, number in cell.count().items() if not number]:
+        report.log(f"The field is too small for {', '.join(absent)}: the label volume stays empty")
     tomogram = options.output / f"{NAME}_tomogram.mrc"
     labels = {feature: options.output / f"{result_name(NAME, feature)}.mrc" for feature in FEATURES}
     _write(cell, imaging, options.seed, tomogram, labels, report)
@@ -134,7 +136,7 @@ def _check(options: Options) -> None:
     fits = all(low <= side <= high for low, side, high in zip(SMALLEST, options.size, LARGEST, strict=True))
     if not fits or options.size[0] * options.size[1] * options.size[2] > MOST_VOXELS:
         raise TomosegError(
-            f"A cell of {size} voxels (z × y × x) cannot be simulated: choose a size from 8 × 48 × 48 to "
+            f"A cell of {size} voxels (z × y × x) cannot be simulated: choose a size from 16 × 64 × 64 to "
             "512 × 2048 × 2048, of at most 512 × 1024 × 1024 voxels together."
         )
     if options.seed < 0:

@@ -1,6 +1,7 @@
 """Where the objects of a simulated cell lie: at random, but never inside each other."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,9 @@ from ml.simulate_shapes import (
     Vesicle,
 )
 
-USUAL_AREA = 256 * 256  # the numbers below are for such a field, 48 voxels thick
-USUAL_DEPTH = 48
-VESICLES, MICROTUBULES, FILAMENTS, RIBOSOMES, BEADS = 7, 7, 6, 45, 9
+USUAL_FIELD = 48 * 256 * 256  # voxels, for which the numbers in `_turns` are meant
 PROTEINS_PER_VOXEL = 1 / 1300
-TRIES = 60  # for each object, before the cell is called full
+TRIES = 100  # for each object, before the cell is called full
 
 
 class _Room:
@@ -64,9 +63,8 @@ class _Builder:
         self.sheet, self.carbon = self._edge_of_the_cell()
 
     def number(self, usual: int) -> int:
-        """As many per volume as in the usual field, and at least one."""
-        depth = max(1.0, self.shape[0] / USUAL_DEPTH)
-        return max(1, round(usual * depth * self.shape[1] * self.shape[2] / USUAL_AREA))
+        """As many per voxel as in the usual field, and at least one."""
+        return max(1, round(usual * math.prod(self.shape) / USUAL_FIELD))
 
     def add(self, shape: Shape, balls: NDArray[np.float64]) -> bool:
         """Place `shape` if there is room and it lies inside the cell."""
@@ -120,41 +118,65 @@ class _Builder:
 def build_cell(shape: tuple[int, int, int], seed: int) -> Cell:
     """A cell in a field of `shape` [z, y, x], crowded as the usual field is; the same for the same seed."""
     builder = _Builder(shape, seed)
-    for place, usual in (
-        (_microtubule, MICROTUBULES),
-        (_vesicle, VESICLES),
-        (_filament, FILAMENTS),
-        (_bead, BEADS),
-        (_ribosome, RIBOSOMES),
-    ):
+    for place, usual in _turns():
         for _ in range(builder.number(usual)):
             any(place(builder) for _ in range(TRIES))
     builder.objects += _proteins(builder)
     return Cell(shape, tuple(builder.objects))
 
 
-def _microtubule(builder: _Builder) -> bool:
-    """One tube: mostly along the slices, in any direction; one in five stands up."""
+def _turns() -> tuple[tuple[Callable[[_Builder], bool], int], ...]:
+    """Who comes when, and how many of them: large ones first, but each kind before the cell is full."""
+    return (
+        (_lying_microtubule, 3),
+        (_ribosome, 8),
+        (_large_vesicle, 2),
+        (_lying_microtubule, 3),
+        (_standing_microtubule, 2),
+        (_vesicle, 5),
+        (_filament, 6),
+        (_bead, 9),
+        (_ribosome, 36),
+    )
+
+
+def _lying_microtubule(builder: _Builder) -> bool:
+    """A tube along the slices, in any direction."""
+    return _microtubule(builder, float(builder.rng.uniform(-14, 14)))
+
+
+def _standing_microtubule(builder: _Builder) -> bool:
+    """A tube that slices cut across, into rings."""
+    return _microtubule(builder, float(builder.rng.uniform(55, 80)))
+
+
+def _microtubule(builder: _Builder, rise: float) -> bool:
     rng = builder.rng
-    tilt = rng.uniform(50, 80) if rng.random() < 0.2 else rng.uniform(-14, 14)
-    axis = _direction(float(rng.uniform(0, 360)), float(tilt))
+    axis = _direction(float(rng.uniform(0, 360)), rise)
     side = _unit((-axis[0] * axis[1], 1 - axis[1] ** 2, -axis[2] * axis[1]))
     length = float(rng.uniform(0.45, 0.95) * min(builder.shape[1:]))
-    tube = Microtubule(
-        builder.somewhere(13), axis, side, float(rng.uniform(-4e-4, 4e-4)), length, float(rng.uniform(0, 6.28))
-    )
+    bend, turn = float(rng.uniform(-4e-4, 4e-4)), float(rng.uniform(0, 2 * math.pi))
+    tube = Microtubule(builder.somewhere(8), axis, side, bend, length, turn)
     along = np.arange(-length / 2, length / 2 + 1, 8.0)
     balls = np.column_stack([*tube.middle(along), np.full(along.size, 15.0)])
     return builder.in_cell(balls) and builder.add(tube, balls)
 
 
+def _large_vesicle(builder: _Builder) -> bool:
+    return _closed_membrane(builder, 24, 36)
+
+
 def _vesicle(builder: _Builder) -> bool:
+    return _closed_membrane(builder, 14, 24)
+
+
+def _closed_membrane(builder: _Builder, smallest: float, largest: float) -> bool:
     rng = builder.rng
-    size = min(builder.shape[1:])
-    radius = float(min(rng.uniform(16, 40), size / 4))
+    radius = float(min(rng.uniform(smallest, largest), min(builder.shape[1:]) / 5))
     bend = rng.normal(0, 0.1, (3, 3))
     bend = (bend + bend.T) / 2 - np.eye(3) * np.trace(bend) / 3
-    vesicle = Vesicle(builder.somewhere(4), radius, bend, (float(rng.uniform(0, 0.07)), float(rng.uniform(0, 6.28))))
+    wave = (float(rng.uniform(0, 0.07)), float(rng.uniform(0, 2 * math.pi)))
+    vesicle = Vesicle(builder.somewhere(4), radius, bend, wave)
     balls = np.array([[*vesicle.centre, 1.15 * radius + 3]])
     return builder.in_cell(balls) and builder.add(vesicle, balls)
 

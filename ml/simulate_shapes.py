@@ -23,6 +23,7 @@ FEATURES = (MEMBRANE, MICROTUBULE, RIBOSOME, CARBON, GOLD)
 
 LEAFLET = 1.9  # from the bilayer's middle to its heads: 38 Å from heads to heads
 MEMBRANE_HALF = 3.0  # what a person paints: heads and all
+SEEN = 0.85  # |z| of a surface's unit normal beyond which tilts up to 60° hardly show it, so that nobody paints it
 WALL_RADIUS, WALL_SIGMA = 10.6, 1.5  # of 13 protofilaments: 25 nm outside
 WALL_INNER, WALL_OUTER = 8.0, 13.0
 PROTOFILAMENTS, MONOMER = 13, 4.0
@@ -73,7 +74,7 @@ class Vesicle:
         height, phase = self.wave
         ripple = height * np.sin(3 * np.arctan2(y, x) + phase) * (1 - u[0] ** 2)
         distance = np.asarray(r - self.radius * (1 + dent + ripple), np.float32)
-        return bilayer(distance), np.abs(distance) <= MEMBRANE_HALF
+        return bilayer(distance), (np.abs(distance) <= MEMBRANE_HALF) & (np.abs(u[0]) <= SEEN)
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,10 @@ class Microtubule:
         r = np.sqrt(sideways**2 + upwards**2)
         phi = np.arctan2(upwards, sideways) + self.turn
         inside = np.abs(along) <= self.length / 2
+        seen = np.abs(sideways * self.side[0] + upwards * across[0]) <= SEEN * r
         grain = 1 + 0.35 * np.cos(PROTOFILAMENTS * phi) + 0.15 * np.cos(2 * np.pi / MONOMER * along + phi * 3)
         wall = np.exp(-0.5 * ((r - WALL_RADIUS) / WALL_SIGMA) ** 2) * grain * inside
-        return np.asarray(wall, np.float32), inside & (r >= WALL_INNER) & (r <= WALL_OUTER)
+        return np.asarray(wall, np.float32), inside & seen & (r >= WALL_INNER) & (r <= WALL_OUTER)
 
 
 @dataclass(frozen=True)
