@@ -21,7 +21,7 @@ from importlib import metadata
 from types import ModuleType, TracebackType
 from typing import Any
 
-from ml.cli import STEPS, quieten_libraries
+from ml.cli import STEPS, prepare_process
 from ml.faults import bug_sentence, sentence_for
 from ml.options import from_json
 from ml.protocol import (
@@ -42,7 +42,13 @@ from ml.protocol import (
 from ml.report import Cancelled, TimeLeft
 from tomo.errors import TomosegError
 
-WORKER_STEPS = {**STEPS, "preview": "ml.preview", "check": "ml.check"}
+WORKER_STEPS = {
+    **STEPS,
+    "preview": "ml.preview",
+    "check": "ml.check",
+    "import_rois": "ml.import_rois",
+    "export_rois": "ml.export_rois",
+}
 USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check"}
 PROGRESS_SECONDS = 0.1  # Blender's timer looks no more often
 GRACE_SECONDS = 0.5  # after a cancel, for the step to notice by itself
@@ -276,7 +282,7 @@ def versions() -> dict[str, Any]:
 def main(words: list[str]) -> int:
     """Serve until stdin ends. stdout carries messages only: what libraries print goes to stderr."""
     argparse.ArgumentParser(prog="tomoseg worker", description=__doc__).parse_args(words)
-    quieten_libraries()
+    prepare_process()
     requests, channel = os.dup(sys.stdin.fileno()), Channel(os.dup(sys.stdout.fileno()))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())

@@ -1,0 +1,19 @@
+"""The extension in Blender's process: scene, operators, panels, and the handle of the worker. Never imports torch."""
+
+from . import handlers, menus, operators, panels, preferences, properties, worker
+
+# Operators draw properties and panels draw operators, so they are registered in this order.
+_PARTS = (properties, preferences, operators, panels, menus, handlers)
+
+
+def register() -> None:
+    """Called by Blender when the extension is switched on."""
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    """Called by Blender when the extension is switched off; the worker ends with it."""
+    worker.HANDLE.stop()
+    for part in reversed(_PARTS):
+        part.unregister()

@@ -1,0 +1,167 @@
+"""What happens by itself: saving boxes and labels, following undo, and reading the project when a .blend is opened."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.types import Scene
+
+from ..tomo.errors import TomosegError
+from . import boxing, jobs, painting, state, viewing
+from .scene import boxes, volumes
+
+AUTOSAVE_SECONDS = 30.0
+ZOOM_SECONDS = 0.5
+BOX_SECONDS = 0.3
+
+
+def _tomoseg_scenes() -> list[Scene]:
+    return [scene for scene in bpy.data.scenes if scene.tomoseg.folder]
+
+
+def _save(scene: Scene) -> str | None:
+    """Write boxes and labels of a scene to its project; returns the sentence if that failed."""
+    try:
+        changed = boxing.save_boxes(scene)
+        changed = bool(painting.save_painted(scene)) or changed
+    except TomosegError as error:
+        return str(error)
+    if changed:
+        state.refresh(scene)
+    return None
+
+
+def _tell(scene: Scene, sentence: str) -> None:
+    scene.tomoseg.reasons.next_step = sentence
+    print(f"Tomoseg: {sentence}")
+
+
+@persistent
+def _before_save(path: Any, *_rest: Any) -> None:
+    """Boxes and labels go to the project; what cannot, stays in the .blend. The folder's path becomes relative."""
+    for scene in _tomoseg_scenes():
+        failed = _save(scene)
+        if failed is not None:
+            painting.keep_in_blend()
+            _tell(scene, failed)
+        folder = state.project_folder(scene)
+        if folder is not None and folder.is_absolute() and isinstance(path, str) and path:
+            scene.tomoseg.folder = relative_to(folder, Path(path))
+
+
+def relative_to(folder: Path, blend: Path) -> str:
+    """The project folder as a .blend at `blend` keeps it; absolute where no relative path exists."""
+    try:
+        return bpy.path.relpath(str(folder), start=str(blend.parent))
+    except ValueError:  # another drive on Windows
+        return str(folder)
+
+
+@persistent
+def _after_save(path: Any, *_rest: Any) -> None:
+    """A saved copy elsewhere leaves this .blend where it was: its folder must not become relative to the copy."""
+    if not isinstance(path, str) or not path or path == bpy.data.filepath:
+        volumes.use_relative_paths()
+        return
+    for scene in _tomoseg_scenes():
+        folder = Path(bpy.path.abspath(scene.tomoseg.folder, start=str(Path(path).parent)))
+        current = bpy.data.filepath
+        scene.tomoseg.folder = relative_to(folder, Path(current)) if current else str(folder)
+
+
+@persistent
+def _after_load(*_arguments: Any) -> None:
+    """The project folder rules: boxes and labels are shown as its files have them now."""
+    for scene in _tomoseg_scenes():
+        state.refresh(scene)
+        if scene.tomoseg.reasons.project:
+            continue  # the folder is gone: what the .blend holds stays
+        failed = None
+        try:
+            painting.save_painted(scene)  # only what could not be saved before
+            painting.forget_saved(for_good=True)
+            shown = viewing.shown_tomogram(scene)
+            if shown is not None:
+                viewing.show(scene, shown[0])
+            boxes.show_boxes(state.require_project(scene).boxes())
+        except TomosegError as error:
+            failed = str(error)
+        state.refresh(scene)
+        if failed is not None:
+            _tell(scene, failed)
+
+
+@persistent
+def _after_undo(*_arguments: Any) -> None:
+    """Boxes and labels are saved as they are now, and the slice of the current index is shown again."""
+    for scene in _tomoseg_scenes():
+        failed = _save(scene)
+        state.refresh(scene)
+        try:
+            viewing.show_again(scene)
+        except TomosegError as error:
+            failed = failed or str(error)
+        if failed is not None:
+            _tell(scene, failed)
+
+
+@persistent
+def _after_change(scene: Scene, depsgraph: Any) -> None:
+    """A box was moved, copied or deleted by Blender's own tools: the project follows, in a window a moment later."""
+    if not scene.tomoseg.folder or not depsgraph.id_type_updated("OBJECT"):
+        return
+    if bpy.app.background:
+        save_all()
+    elif not bpy.app.timers.is_registered(save_all):
+        # Writing files for each mouse move of a drag would make it jerk.
+        bpy.app.timers.register(save_all, first_interval=BOX_SECONDS)
+
+
+def save_all() -> None:
+    """Timer and exit: write the boxes and labels of all scenes to their projects."""
+    for scene in _tomoseg_scenes():
+        failed = _save(scene)
+        if failed is not None:
+            _tell(scene, failed)
+
+
+def _autosave() -> float:
+    save_all()
+    return AUTOSAVE_SECONDS
+
+
+def _follow_zoom() -> float:
+    """The brush keeps its radius in voxels when the view is zoomed."""
+    if painting.painted_plane(bpy.context.scene) is not None:
+        painting.apply_radius(bpy.context)
+    return ZOOM_SECONDS
+
+
+_HANDLERS = (
+    ("save_pre", _before_save),
+    ("save_post", _after_save),
+    ("load_post", _after_load),
+    ("undo_post", _after_undo),
+    ("redo_post", _after_undo),
+    ("depsgraph_update_post", _after_change),
+)
+_TIMERS = (_autosave, _follow_zoom)
+
+
+def register() -> None:
+    """Add handlers and timers."""
+    for name, function in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(function)
+    for timer, seconds in zip(_TIMERS, (AUTOSAVE_SECONDS, ZOOM_SECONDS), strict=True):
+        bpy.app.timers.register(timer, first_interval=seconds, persistent=True)
+
+
+def unregister() -> None:
+    """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
+    save_all()
+    for function in (*_TIMERS, save_all, jobs.poll):
+        if bpy.app.timers.is_registered(function):
+            bpy.app.timers.unregister(function)
+    for name, function in _HANDLERS:
+        getattr(bpy.app.handlers, name).remove(function)

@@ -1,0 +1,223 @@
+"""Steps that run in the worker: start, progress, cancel, and what happens with the result.
+
+In a window a timer collects messages and nothing waits; in background mode there is no event loop, so the same
+call waits until the step is done and raises what went wrong.
+"""
+
+import queue
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+from bpy.types import Scene
+
+from ..tomo.errors import TomosegError
+from .preferences import worker_python
+from .worker import HANDLE, WorkerError
+
+POLL_SECONDS = 0.1
+LINE_SECONDS = 10.0
+OnDone = Callable[[Scene, dict[str, Any]], str]
+
+
+@dataclass
+class Job:
+    """One request of the worker. State lives here, not in properties: undo would turn the progress back.
+
+    step: the panel that shows it. on_done: takes the scene and the result, returns a sentence for the user.
+    """
+
+    step: str
+    title: str
+    scene: str
+    folder: str
+    on_done: OnDone
+    number: int = 0
+    fraction: float = 0.0
+    message: str = "Starting"
+    seconds_left: float | None = None
+    cancelling: bool = False
+    log: deque[str] = field(default_factory=lambda: deque(maxlen=100))
+    preview: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says: `Training 40 %, 2 min left`."""
+        if self.cancelling:
+            return f"{self.title}: cancelling"
+        left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
+        return f"{self.message} {100 * self.fraction:.0f} %{left}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the last job ended, for the panel."""
+
+    step: str
+    title: str
+    failed: bool
+    sentence: str
+
+
+class JobFailed(TomosegError):
+    """A job ended with an error or was cancelled; background operators report the sentence."""
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min` or `2 h 5 min`."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def running(step: str | None = None) -> Job | None:
+    """The job that runs now (of this step, if one is named), or None."""
+    job: Job | None = HANDLE.job
+    return job if job is not None and step in (None, job.step) else None
+
+
+def outcome(step: str | None = None) -> Outcome | None:
+    """How the last job (of this step) ended, or None."""
+    last: Outcome | None = HANDLE.outcome
+    return last if last is not None and step in (None, last.step) else None
+
+
+def busy() -> str | None:
+    """Why no other step can start now, or None."""
+    job = running()
+    return None if job is None else f"{job.title} is running: wait for its end, or cancel it."
+
+
+def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any]], on_done: OnDone) -> None:
+    """Send request (method, params) to the worker; `on_done` gets the result in the main thread.
+
+    In background mode this returns when all is done. Raises TomosegError for what goes wrong until then.
+    """
+    if (reason := busy()) is not None:
+        raise WorkerError(reason)
+    worker = HANDLE.running(worker_python())
+    job = Job(step, title, scene.name, scene.tomoseg.folder, on_done)
+    job.number = worker.request(*request)
+    HANDLE.job, HANDLE.outcome = job, None
+    if bpy.app.background:
+        _wait(job)
+    elif not bpy.app.timers.is_registered(poll):
+        bpy.app.timers.register(poll, first_interval=POLL_SECONDS, persistent=True)
+
+
+def cancel() -> None:
+    """Ask the worker to end the running job; what was finished so far stays."""
+    job = running()
+    if job is not None and HANDLE.worker is not None:
+        job.cancelling = True
+        HANDLE.worker.cancel(job.number)
+
+
+def poll() -> float | None:
+    """Timer: take the worker's messages; ends itself when there is no job."""
+    if HANDLE.worker is not None:
+        for message in HANDLE.worker.messages():
+            if (job := running()) is not None:
+                _take(job, message)
+    _show_progress()
+    return POLL_SECONDS if running() is not None else None
+
+
+def _wait(job: Job) -> None:
+    assert HANDLE.worker is not None
+    lines = _Lines(job.title)
+    while running() is job:
+        try:
+            _take(job, HANDLE.worker.wait(0.5))
+        except queue.Empty:
+            continue
+        except KeyboardInterrupt:
+            cancel()
+        lines.show(job)
+    lines.close()
+    last = outcome()
+    if last is not None and last.failed:
+        raise JobFailed(last.sentence)
+
+
+def _take(job: Job, message: dict[str, Any] | None) -> None:
+    """One message of the worker. None: it is gone."""
+    if message is None:
+        assert HANDLE.worker is not None
+        _end(job, failed=True, sentence=HANDLE.worker.farewell())
+        HANDLE.stop()
+        return
+    params = message.get("params") or {}
+    method = message.get("method")
+    if method == "progress":
+        job.fraction = min(max(float(params.get("fraction", 0.0)), 0.0), 1.0)
+        job.message = str(params.get("message", job.title))
+        job.seconds_left = params.get("seconds_left")
+    elif method == "log":
+        job.log.append(str(params.get("message", "")))
+    elif method == "preview":
+        job.preview = str(params.get("path", ""))
+    elif message.get("id") == job.number:
+        _answered(job, message)
+
+
+def _answered(job: Job, message: dict[str, Any]) -> None:
+    if (error := message.get("error")) is not None:
+        _end(job, failed=True, sentence=str(error.get("message", "The worker gave no reason.")))
+        return
+    scene = bpy.data.scenes.get(job.scene)
+    if scene is None or scene.tomoseg.folder != job.folder:
+        _end(job, failed=False, sentence=f"{job.title} is done; its project is not open any more.")
+        return
+    HANDLE.job = None  # on_done may start the next job of a chain
+    try:
+        sentence = job.on_done(scene, message.get("result") or {})
+    except TomosegError as error:
+        _end(job, failed=True, sentence=str(error))
+        return
+    if HANDLE.job is None:
+        _end(job, failed=False, sentence=sentence)
+    if not bpy.app.background:
+        # Data made outside an operator vanishes at the next undo unless it is pushed.
+        bpy.ops.ed.undo_push(message=job.title)
+
+
+def _end(job: Job, *, failed: bool, sentence: str) -> None:
+    HANDLE.job = None
+    HANDLE.outcome = Outcome(job.step, job.title, failed, sentence)
+
+
+def _show_progress() -> None:
+    job = running()
+    for window in bpy.context.window_manager.windows:
+        window.workspace.status_text_set(None if job is None else f"Tomoseg: {job.text}")
+        for area in window.screen.areas:
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+                area.tag_redraw()
+
+
+class _Lines:
+    """Progress in background mode: a bar on a terminal, elsewhere a line every 10 s, on stderr."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._last = title, time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, job: Job) -> None:
+        now = time.monotonic()
+        if self._terminal and now - self._last > 0.2:
+            filled = round(30 * job.fraction)
+            print(f"\r\033[K{job.text} |{'█' * filled}{' ' * (30 - filled)}|", end="", file=sys.stderr, flush=True)
+            self._last = now
+        elif not self._terminal and now - self._last >= LINE_SECONDS:
+            print(f"{self._title}: {job.text}", file=sys.stderr, flush=True)
+            self._last = now
+
+    def close(self) -> None:
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,59 @@
+"""The "Tomoseg" menu in the headers of the 3D view and the Image Editor: what is in a menu, F3 finds."""
+
+from typing import Any
+
+import bpy
+from bpy.types import Context, Menu
+
+# Operators in the protocol's order, a separator between steps.
+_STEPS = (
+    ("create_project", "open_project", "reload_project", "add_feature", "remove_feature"),
+    ("import_tomogram",),
+    ("show_tomogram", "next_tomogram", "slice_step", "automatic_contrast", "spectrum"),
+    ("add_box", "delete_box", "next_box", "change_kind", "import_rois", "export_rois"),
+    ("paint_slice", "finish_painting", "save_labels", "label_from_mask"),
+    ("build_trainset",),
+    ("train", "continue_training", "show_training_result"),
+    ("apply",),
+    ("merge", "mask_from_map", "resample"),
+    ("import_mask", "import_surfaces", "import_volumes"),
+    ("measure",),
+    ("figure",),
+    ("cancel_job", "check_worker"),
+)
+_MENUS = ("VIEW3D_MT_editor_menus", "IMAGE_MT_editor_menus")
+
+
+class TOMOSEG_MT_main(Menu):
+    bl_idname = "TOMOSEG_MT_main"
+    bl_label = "Tomoseg"
+
+    def draw(self, _context: Context) -> None:
+        layout = self.layout
+        layout.operator_context = "INVOKE_DEFAULT"
+        for number, names in enumerate(_STEPS):
+            if number:
+                layout.separator()
+            for name in names:
+                layout.operator(f"tomoseg.{name}")
+
+
+def _draw_entry(self: Any, _context: Context) -> None:
+    self.layout.menu(TOMOSEG_MT_main.bl_idname)
+
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory((TOMOSEG_MT_main,))
+
+
+def register() -> None:
+    """Add the menu to both editors."""
+    _register_classes()
+    for name in _MENUS:
+        getattr(bpy.types, name).append(_draw_entry)
+
+
+def unregister() -> None:
+    """Take it away again."""
+    for name in _MENUS:
+        getattr(bpy.types, name).remove(_draw_entry)
+    _unregister_classes()

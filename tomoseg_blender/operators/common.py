@@ -1,0 +1,63 @@
+"""What all operators share: the reason why not, the sentence at the end, and the report of an error."""
+
+from typing import Any
+
+from bpy.props import StringProperty
+from bpy.types import Context
+
+from ...tomo.errors import TomosegError
+from .. import jobs, state
+
+
+class Action:
+    """An operator's frame. `act` does the work and returns a sentence for the user (or nothing).
+
+    needs: the field of `scene.tomoseg.reasons` that must be empty. waits: the step runs in the worker, which does
+    one thing at a time.
+    """
+
+    needs: str = ""
+    waits: bool = False
+
+    @classmethod
+    def poll(cls: Any, context: Context) -> bool:
+        """False, with the reason in one sentence, where the step cannot run yet."""
+        reason: str = (getattr(context.scene.tomoseg.reasons, cls.needs) if cls.needs else "") or (
+            (jobs.busy() or "") if cls.waits else ""
+        )
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def act(self: Any, context: Context) -> str | None:
+        """The work itself; raises TomosegError."""
+        return None
+
+    def execute(self: Any, context: Context) -> set[str]:
+        """Do it, and tell how it went."""
+        try:
+            sentence = self.act(context)
+        except TomosegError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            state.refresh(context.scene)
+        if sentence:
+            self.report({"INFO"}, sentence)
+        return {"FINISHED"}
+
+
+class OfFeature:
+    """An operator that works on one feature."""
+
+    feature: StringProperty(  # type: ignore[valid-type]
+        name="Feature", description="Name of the feature; empty: the one chosen in the list", options={"SKIP_SAVE"}
+    )
+
+
+class OfTomogram:
+    """An operator that works on one tomogram."""
+
+    tomogram: StringProperty(  # type: ignore[valid-type]
+        name="Tomogram", description="Name of the tomogram; empty: the one chosen in the list", options={"SKIP_SAVE"}
+    )

@@ -1,0 +1,102 @@
+"""Step 3, boxes and labels from and to EMAN2: work begun there goes on here, and the other way round."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+from bpy.types import Context, Event, Operator, Scene
+
+from ...tomo.errors import TomosegError
+from .. import boxing, jobs, painting, state, viewing
+from ..properties import KINDS
+from ..scene import boxes
+from .common import Action, OfFeature, OfTomogram
+
+INFO_SUFFIX = ".json"
+
+
+class TOMOSEG_OT_import_rois(OfFeature, OfTomogram, Action, Operator):
+    bl_idname = "tomoseg.import_rois"
+    bl_label = "Import Boxes from EMAN2"
+    bl_description = "Take boxes and labels from EMAN2's stacks (_good with _good_seg, _bad) or info file"
+    bl_options = {"REGISTER"}
+    needs = "boxes"
+    waits = True
+
+    filepath: StringProperty(  # type: ignore[valid-type]
+        name="File", description="Stack of boxes, or info file (.json)", subtype="FILE_PATH"
+    )
+    kind: EnumProperty(  # type: ignore[valid-type]
+        name="Kind", description="What the boxes of this file are", items=KINDS, options={"SKIP_SAVE"}
+    )
+    filter_glob: StringProperty(default="*.hdf;*.mrcs;*.json", options={"HIDDEN"})  # type: ignore[valid-type]
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: Context) -> str:
+        scene = context.scene
+        item, feature = state.tomogram_named(scene, self.tomogram), state.feature_named(scene, self.feature)
+        boxing.save_boxes(scene)
+        painting.save_painted(scene)
+        path = Path(bpy.path.abspath(self.filepath))
+        params = {"project": str(state.require_project(scene).folder), "tomogram": item.name, "feature": feature.name}
+        if path.suffix == INFO_SUFFIX:
+            params |= {"info": str(path), "kind": self.kind}
+        else:
+            params["positives" if self.kind == "positive" else "negatives"] = str(path)
+        jobs.start(scene, "boxes", f"Importing {path.name}", ("import_rois", params), _imported)
+        return f"Importing boxes from {path.name}"
+
+
+def _imported(scene: Scene, result: dict[str, Any]) -> str:
+    """Show what the worker wrote into the project's files."""
+    boxes.show_boxes(state.require_project(scene).boxes())
+    painting.forget_saved()
+    state.refresh(scene)
+    viewing.show_again(scene)
+    return f"{result['added']} boxes added, labels on {len(result['slices'])} slices"
+
+
+class TOMOSEG_OT_export_rois(OfFeature, Action, Operator):
+    bl_idname = "tomoseg.export_rois"
+    bl_label = "Export Boxes to EMAN2"
+    bl_description = "Write the feature's boxes and labels as EMAN2's stacks: _good, _good_seg, _bad"
+    bl_options = {"REGISTER"}
+    needs = "no_feature"
+    waits = True
+
+    directory: StringProperty(name="Folder", description="Folder for the stacks", subtype="DIR_PATH")  # type: ignore[valid-type]
+    format: EnumProperty(  # type: ignore[valid-type]
+        name="Format", items=(("hdf", "HDF", "EMAN2's own format"), ("mrcs", "MRC Stack", "For other programs"))
+    )
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: Context) -> str:
+        scene = context.scene
+        if not self.directory:
+            raise TomosegError("No folder was named: choose the folder for the stacks.")
+        feature = state.feature_named(scene, self.feature)
+        boxing.save_boxes(scene)
+        painting.save_painted(scene)
+        folder = Path(bpy.path.abspath(self.directory))
+        params = {
+            "project": str(state.require_project(scene).folder),
+            "feature": feature.name,
+            "output": str(folder),
+            "format": self.format,
+        }
+        jobs.start(scene, "boxes", f"Exporting {feature.name}", ("export_rois", params), _exported)
+        return f"Writing the boxes of {feature.name} to {folder}"
+
+
+def _exported(_scene: Scene, result: dict[str, Any]) -> str:
+    return f"Wrote {result['boxes']} boxes: {', '.join(Path(path).name for path in result['stacks'].values())}"
+
+
+register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_import_rois, TOMOSEG_OT_export_rois))

@@ -1,0 +1,162 @@
+"""Painting labels on the shown slice, and keeping them: what is painted goes to the project folder.
+
+The images in the scene are what people paint on; the label files follow them, and rule again on loading.
+"""
+
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.types import Context, Scene
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Vector
+from numpy.typing import NDArray
+
+from ..tomo import mrc
+from ..tomo.errors import TomosegError
+from ..tomo.labels import load_label, save_label
+from . import compat, state
+from .scene import labels, slices, tomogram
+
+UNSAVED = "tomoseg_unsaved"  # packed in the .blend, but the project folder could not be written
+Images = tuple[Any | None, Any | None]
+
+
+def unsaved_slices() -> list[tuple[str, str, int]]:
+    """(tomogram, feature, z) of all slices painted since they were last written to the project."""
+    return sorted({labels.key_of(image) for image in labels.label_images() if image.is_dirty or image.get(UNSAVED)})
+
+
+def save_painted(scene: Scene) -> int:
+    """Write what was painted since the last time to the project; returns the number of slices.
+
+    Raises TomosegError if the project cannot be written; what was painted then stays to be written next time.
+    """
+    waiting = unsaved_slices()
+    if not waiting:
+        return 0
+    project = state.require_project(scene)
+    features = {feature.name for feature in project.features()}
+    for name, feature, z in waiting:
+        if feature in features:  # the labels of a removed feature stay in the .blend only
+            geometry = state.open_data(project, name).geometry
+            save_label(project.label_path(name, feature, z), labels.read_slice_label(name, feature, z), geometry)
+        _settle(name, feature, z)
+    return len(waiting)
+
+
+def _settle(name: str, feature: str, z: int) -> None:
+    """Mark both images of a slice as written; packing makes `is_dirty` mean "painted since"."""
+    for role in labels.ROLES:
+        image = labels.find_label_image(name, feature, z, role)
+        if image is not None:
+            labels.pack(image)
+            image.pop(UNSAVED, None)
+
+
+def keep_in_blend() -> None:
+    """Pack what could not be written to the project, so that saving the .blend keeps it."""
+    for image in labels.label_images():
+        if image.is_dirty:
+            image.pack()
+            image[UNSAVED] = True
+
+
+def forget_saved(*, for_good: bool = False) -> None:
+    """Drop label images that the project has too, perhaps in a newer state; they are read again when shown.
+
+    for_good: after loading a .blend, where no undo can want them back.
+    """
+    for image in list(labels.label_images()):
+        if not image.get(UNSAVED):
+            labels.set_aside(image)
+    if for_good:
+        for image in list(labels.images_set_aside()):
+            bpy.data.images.remove(image)
+
+
+def images_of_slice(scene: Scene, item: Any, feature: Any, z: int) -> Images:
+    """(label, ignore) images of a slice, read from the project's label file where the scene has none yet.
+
+    While painting, an empty image is made where there is no label at all.
+    """
+    found: Images = tuple(labels.find_label_image(item.name, feature.name, z, role) for role in labels.ROLES)  # type: ignore[assignment]  # two roles
+    shape = (item.shape[1], item.shape[2])
+    if found == (None, None):
+        path = state.require_project(scene).label_path(item.name, feature.name, z)
+        if path.is_file():
+            labels.write_new_label(item.name, feature.name, z, load_label(path, shape), state.hex_colour(feature))
+            return images_of_slice(scene, item, feature, z)
+    if painted_plane(scene) is not None:
+        role = scene.tomoseg.paint_role
+        labels.ensure_label_image(item.name, feature.name, z, shape, state.hex_colour(feature), role)
+        found = tuple(labels.find_label_image(item.name, feature.name, z, one) for one in labels.ROLES)  # type: ignore[assignment]  # two roles
+    return found
+
+
+def put_label(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.int8]) -> None:
+    """Make `label` [y, x] the label of a slice: in the project, and in the scene where its image is shown."""
+    project = state.require_project(scene)
+    geometry = mrc.open_tomogram(project.tomogram_path(item.name)).geometry
+    save_label(project.label_path(item.name, feature.name, z), label, geometry)
+    if any(labels.find_label_image(item.name, feature.name, z, role) is not None for role in labels.ROLES):
+        labels.write_new_label(item.name, feature.name, z, label, state.hex_colour(feature))
+
+
+def painted_plane(scene: Scene) -> Any | None:
+    """The slice plane that is in Texture Paint mode, or None."""
+    empty = tomogram.find_tomogram(scene.tomoseg.shown)
+    plane = None if empty is None else slices.find_plane(empty, "z")
+    return plane if plane is not None and plane.mode == "TEXTURE_PAINT" else None
+
+
+def follow(scene: Scene, plane: Any, images: Images) -> None:
+    """Let painting go on with these (label, ignore) images, if the plane is being painted on."""
+    if plane.mode != "TEXTURE_PAINT":
+        return
+    paint = scene.tool_settings.image_paint
+    paint.mode = "IMAGE"
+    paint.canvas = images[labels.ROLES.index(scene.tomoseg.paint_role)]
+    feature = state.active_feature(scene)
+    if paint.brush is not None and paint.brush.name == compat.BRUSH_NAME and feature is not None:
+        paint.brush.color = tuple(feature.colour) if scene.tomoseg.paint_role == labels.LABEL else (0.5, 0.5, 0.5)
+        paint.brush.blend = "ERASE_ALPHA" if scene.tomoseg.erase else "MIX"
+
+
+def dress_brush(context: Context) -> None:
+    """Make the hard label brush the active one; raises TomosegError where Blender has none to offer."""
+    if compat.label_brush(context) is None:
+        raise TomosegError("Blender offers no brush here: paint in a 3D view or an Image Editor of a Blender window.")
+    apply_radius(context)
+
+
+def apply_radius(context: Context) -> None:
+    """Set the brush's size on the screen from its radius in voxels, at the zoom of the first 3D view."""
+    brush = context.tool_settings.image_paint.brush
+    zoom = pixels_per_voxel(context)
+    if brush is not None and brush.name == compat.BRUSH_NAME and zoom is not None:
+        compat.set_brush_radius(brush, context.scene.tomoseg.brush_radius * zoom)
+
+
+def pixels_per_voxel(context: Context) -> float | None:
+    """How many pixels of the screen a voxel of the shown slice takes; None without a 3D view."""
+    empty = tomogram.find_tomogram(context.scene.tomoseg.shown)
+    view = _first_view(context)
+    if empty is None or view is None:
+        return None
+    region, region_3d = view
+    middle = empty.matrix_world.inverted() @ region_3d.view_location
+    ends = (
+        location_3d_to_region_2d(region, region_3d, empty.matrix_world @ (middle + Vector((x, 0, 0)))) for x in (0, 10)
+    )
+    start, end = ends
+    return None if start is None or end is None else float((end - start).length) / 10
+
+
+def _first_view(context: Context) -> tuple[Any, Any] | None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                region = next(region for region in area.regions if region.type == "WINDOW")
+                return region, area.spaces.active.region_3d
+    return None

@@ -1,0 +1,46 @@
+"""The sidebar tab "Tomoseg": a status panel, then one panel per step in the protocol's order."""
+
+from . import (
+    apply,
+    boxes,
+    build_trainset,
+    figure,
+    import_tomogram,
+    measure,
+    merge,
+    paint,
+    project,
+    results,
+    status,
+    train,
+    view,
+)
+
+# Blender shows panels in the order of their registration.
+_PARTS = (
+    status,
+    project,
+    import_tomogram,
+    view,
+    boxes,
+    paint,
+    build_trainset,
+    train,
+    apply,
+    merge,
+    results,
+    measure,
+    figure,
+)
+
+
+def register() -> None:
+    """Register all panels."""
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    """Take them away again."""
+    for part in reversed(_PARTS):
+        part.unregister()

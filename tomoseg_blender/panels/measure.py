@@ -1,0 +1,32 @@
+"""Step 10: the table of counts, volumes and areas."""
+
+import bpy
+from bpy.types import Context, Panel
+
+from .common import TomosegPanel, draw_job, operator
+
+
+class TOMOSEG_PT_measure(TomosegPanel, Panel):
+    bl_idname = "TOMOSEG_PT_measure"
+    bl_label = "10  Measure"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, group = self.layout, context.scene.tomoseg
+        operator(layout, "measure", icon="DRIVER_DISTANCE")
+        draw_job(layout, context, "measure")
+        if not len(group.measures):
+            return
+        layout.label(text=group.measured)
+        known = any(row.volume for row in group.measures)
+        titles = ("Feature", "Parts", "nm³", "nm²") if known else ("Feature", "Parts", "Voxels")
+        grid = layout.grid_flow(row_major=True, columns=len(titles), even_columns=False, align=True)
+        for title in titles:
+            grid.label(text=title)
+        for row in group.measures:
+            sizes = (f"{row.volume:.4g}", f"{row.area:.4g}") if known else (str(row.voxels),)
+            for text in (row.name, str(row.parts), *sizes):
+                grid.label(text=text)
+
+
+register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_measure,))

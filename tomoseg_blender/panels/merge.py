@@ -1,0 +1,28 @@
+"""Step 8: let the maps of all features compete, and write one mask."""
+
+import bpy
+from bpy.types import Context, Panel
+
+from .common import TomosegPanel, draw_job, operator
+
+
+class TOMOSEG_PT_merge(TomosegPanel, Panel):
+    bl_idname = "TOMOSEG_PT_merge"
+    bl_label = "8  Merge"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, options = self.layout, context.scene.tomoseg.merge
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(options, "trained_thresholds")
+        row = layout.row()
+        row.active = not options.trained_thresholds
+        row.prop(options, "threshold")
+        operator(layout, "merge", icon="AUTOMERGE_ON")
+        operator(layout, "mask_from_map", icon="MOD_MASK")
+        operator(layout, "resample", icon="FULLSCREEN_ENTER")
+        draw_job(layout, context, "merge")
+
+
+register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_merge,))

@@ -1,0 +1,27 @@
+"""Step 9: surfaces and volumes of the mask, named and coloured by feature, in the scene."""
+
+import bpy
+from bpy.types import Context, Panel
+
+from .common import TomosegPanel, draw_job, operator
+
+
+class TOMOSEG_PT_results(TomosegPanel, Panel):
+    bl_idname = "TOMOSEG_PT_results"
+    bl_label = "9  Surfaces and Volumes"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, options = self.layout, context.scene.tomoseg.surface
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for name in ("smallest", "smoothing", "triangles"):
+            layout.prop(options, name)
+        column = layout.column(align=True, heading="Make")
+        column.prop(options, "surfaces")
+        column.prop(options, "volumes")
+        operator(layout, "import_mask", icon="MESH_ICOSPHERE")
+        draw_job(layout, context, "results")
+
+
+register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_results,))

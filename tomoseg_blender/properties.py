@@ -1,0 +1,217 @@
+"""`scene.tomoseg`: what the panels show. The data itself is in the project folder; this mirrors it.
+
+Panels and polls read these properties only: no file is opened while Blender draws.
+"""
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import PropertyGroup, Scene
+
+from . import events, settings
+
+NO_PROJECT = "Open or create a project folder first."  # until the first refresh
+KINDS = (
+    ("positive", "Positive", "The box shows the feature, and is annotated completely"),
+    ("negative", "Negative", "The box shows nothing of the feature"),
+)
+ROLES = (
+    ("label", "Feature", "The feature is here"),
+    ("ignore", "Ignore", "Unknown here: does not count in training"),
+)
+AXES = (
+    ("z", "Z", "Slices along z: boxes and painting are on these"),
+    ("y", "Y", "Slices along y"),
+    ("x", "X", "Slices along x"),
+)
+
+
+class TOMOSEG_PG_tomogram(PropertyGroup):
+    """One tomogram of the project: what it is, and how it is looked at."""
+
+    shape: IntVectorProperty(name="Shape", description="Voxels along z, y and x", size=3)  # type: ignore[valid-type]
+    voxel_size: FloatProperty(name="Voxel Size", description="Å; 0 is unknown", precision=3)  # type: ignore[valid-type]
+    missing: BoolProperty(name="File missing")  # type: ignore[valid-type]
+    segmentations: IntProperty(name="Segmentations")  # type: ignore[valid-type]
+    masked: BoolProperty(name="Mask made")  # type: ignore[valid-type]
+    chosen: BoolProperty(  # type: ignore[valid-type]
+        name="Chosen", description="Apply networks to this tomogram", default=False
+    )
+    slice_z: IntProperty(name="Slice", description="Slice along z", min=0, update=events.slice_changed)  # type: ignore[valid-type]
+    slice_y: IntProperty(name="Slice", description="Slice along y", min=0, update=events.slice_changed)  # type: ignore[valid-type]
+    slice_x: IntProperty(name="Slice", description="Slice along x", min=0, update=events.slice_changed)  # type: ignore[valid-type]
+    low: FloatProperty(name="Black", description="Voxel value shown as black", update=events.slice_changed)  # type: ignore[valid-type]
+    high: FloatProperty(name="White", description="Voxel value shown as white", update=events.slice_changed)  # type: ignore[valid-type]
+    invert: BoolProperty(name="Invert", description="Show black as white", update=events.slice_changed)  # type: ignore[valid-type]
+    thickness: IntProperty(  # type: ignore[valid-type]
+        name="Mean of",
+        description="Show the mean of this many slices",
+        default=1,
+        min=1,
+        max=64,
+        update=events.slice_changed,
+    )
+    smooth: BoolProperty(name="Smooth", description="Blend between voxels on the screen", update=events.slice_changed)  # type: ignore[valid-type]
+
+
+class TOMOSEG_PG_feature(PropertyGroup):
+    """One feature: its colour, and how far its annotation is."""
+
+    colour: FloatVectorProperty(  # type: ignore[valid-type]
+        name="Colour",
+        description="Colour of the feature's boxes, labels and results",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        update=events.colour_changed,
+    )
+    positives: IntProperty(name="Positive boxes")  # type: ignore[valid-type]
+    negatives: IntProperty(name="Negative boxes")  # type: ignore[valid-type]
+    painted: IntProperty(name="Painted slices")  # type: ignore[valid-type]
+    has_trainset: BoolProperty(name="Training set built")  # type: ignore[valid-type]
+    trained: BoolProperty(name="Trained")  # type: ignore[valid-type]
+    threshold: FloatProperty(name="Threshold")  # type: ignore[valid-type]
+    learning_rate: FloatProperty(name="Last learning rate")  # type: ignore[valid-type]
+
+
+class TOMOSEG_PG_measure(PropertyGroup):
+    """One row of the table of counts and volumes."""
+
+    parts: IntProperty(name="Parts")  # type: ignore[valid-type]
+    voxels: IntProperty(name="Voxels")  # type: ignore[valid-type]
+    volume: FloatProperty(name="Volume")  # type: ignore[valid-type]
+    area: FloatProperty(name="Area")  # type: ignore[valid-type]
+
+
+class TOMOSEG_PG_reasons(PropertyGroup):
+    """Why a step cannot run yet, one sentence each; empty where it can. Written by state.refresh."""
+
+    project: StringProperty()  # type: ignore[valid-type]
+    no_project: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    no_tomogram: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    no_feature: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    not_shown: StringProperty(default="Show a tomogram first.")  # type: ignore[valid-type]
+    boxes: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    paint: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    trainset: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    train: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    apply: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    merge: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    results: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    figure: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+    next_step: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
+
+
+class TOMOSEG_PG_import(PropertyGroup, settings.ImportSettings):
+    """Import options."""
+
+
+class TOMOSEG_PG_trainset(PropertyGroup, settings.TrainsetSettings):
+    """Training set options."""
+
+
+class TOMOSEG_PG_train(PropertyGroup, settings.TrainSettings):
+    """Training options."""
+
+
+class TOMOSEG_PG_apply(PropertyGroup, settings.ApplySettings):
+    """Options of applying."""
+
+
+class TOMOSEG_PG_merge(PropertyGroup, settings.MergeSettings):
+    """Options of merging."""
+
+
+class TOMOSEG_PG_surface(PropertyGroup, settings.SurfaceSettings):
+    """Options of surfaces and volumes."""
+
+
+class TOMOSEG_PG_figure(PropertyGroup, settings.FigureSettings):
+    """Options of the figure."""
+
+
+class TOMOSEG_PG_scene(PropertyGroup):
+    """All of Tomoseg's settings in a scene."""
+
+    folder: StringProperty(name="Project", description="Project folder, relative to the .blend")  # type: ignore[valid-type]
+    tomograms: CollectionProperty(type=TOMOSEG_PG_tomogram)  # type: ignore[valid-type]
+    tomogram_index: IntProperty(name="Tomogram", update=events.tomogram_changed)  # type: ignore[valid-type]
+    shown: StringProperty(name="Shown tomogram")  # type: ignore[valid-type]
+    features: CollectionProperty(type=TOMOSEG_PG_feature)  # type: ignore[valid-type]
+    feature_index: IntProperty(name="Feature", update=events.feature_changed)  # type: ignore[valid-type]
+    axis: EnumProperty(name="Axis", description="Slices that are stepped through", items=AXES)  # type: ignore[valid-type]
+    box_size: IntProperty(name="Size", description="Side of a new box in voxels", default=64, min=2, max=4096)  # type: ignore[valid-type]
+    box_kind: EnumProperty(name="Kind", description="Kind of a new box", items=KINDS)  # type: ignore[valid-type]
+    box_id: StringProperty(name="Box")  # type: ignore[valid-type]
+    paint_role: EnumProperty(  # type: ignore[valid-type]
+        name="Paint", description="What strokes mean", items=ROLES, update=events.labels_changed
+    )
+    erase: BoolProperty(  # type: ignore[valid-type]
+        name="Erase", description="Strokes take away instead of adding", default=False, update=events.labels_changed
+    )
+    brush_radius: FloatProperty(  # type: ignore[valid-type]
+        name="Radius",
+        description="Brush radius in voxels",
+        default=3.0,
+        min=0.5,
+        max=512.0,
+        update=events.brush_changed,
+    )
+    label_opacity: FloatProperty(  # type: ignore[valid-type]
+        name="Opacity",
+        description="How strongly labels cover the slice",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=events.labels_changed,
+    )
+    measures: CollectionProperty(type=TOMOSEG_PG_measure)  # type: ignore[valid-type]
+    measured: StringProperty(name="Measured mask")  # type: ignore[valid-type]
+    reasons: PointerProperty(type=TOMOSEG_PG_reasons)  # type: ignore[valid-type]
+    import_options: PointerProperty(type=TOMOSEG_PG_import)  # type: ignore[valid-type]
+    trainset: PointerProperty(type=TOMOSEG_PG_trainset)  # type: ignore[valid-type]
+    train: PointerProperty(type=TOMOSEG_PG_train)  # type: ignore[valid-type]
+    apply: PointerProperty(type=TOMOSEG_PG_apply)  # type: ignore[valid-type]
+    merge: PointerProperty(type=TOMOSEG_PG_merge)  # type: ignore[valid-type]
+    surface: PointerProperty(type=TOMOSEG_PG_surface)  # type: ignore[valid-type]
+    figure: PointerProperty(type=TOMOSEG_PG_figure)  # type: ignore[valid-type]
+
+
+_CLASSES = (
+    TOMOSEG_PG_tomogram,
+    TOMOSEG_PG_feature,
+    TOMOSEG_PG_measure,
+    TOMOSEG_PG_reasons,
+    TOMOSEG_PG_import,
+    TOMOSEG_PG_trainset,
+    TOMOSEG_PG_train,
+    TOMOSEG_PG_apply,
+    TOMOSEG_PG_merge,
+    TOMOSEG_PG_surface,
+    TOMOSEG_PG_figure,
+    TOMOSEG_PG_scene,
+)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(_CLASSES)
+
+
+def register() -> None:
+    """Add the property groups and `scene.tomoseg`."""
+    _register_classes()
+    Scene.tomoseg = PointerProperty(type=TOMOSEG_PG_scene)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    del Scene.tomoseg
+    _unregister_classes()

@@ -1,0 +1,208 @@
+"""The options of each step, written once: panels show them from the scene, operators take them as properties.
+
+Names equal those of the step's options in `ml/`. Blender collects annotations from these plain classes for both.
+"""
+
+from typing import Any
+
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.types import Context
+
+NETWORKS = (
+    ("default", "Default", "Small U-Net: better and cheaper than the classic network"),
+    ("classic", "Classic", "EMAN2's network of the 2017 protocol"),
+)
+DEVICES = (
+    ("auto", "Automatic", "The graphics card if the worker's torch can use it, else the processor"),
+    ("cpu", "CPU", "The processor"),
+    ("cuda", "CUDA", "An NVIDIA graphics card"),
+    ("mps", "Apple GPU", "The graphics processor of an Apple computer"),
+)
+
+
+class ImportSettings:
+    shrink: IntProperty(  # type: ignore[valid-type]
+        name="Shrink", description="Shrink by this factor (mean of blocks of voxels)", default=1, min=1, max=64
+    )
+    invert: BoolProperty(  # type: ignore[valid-type]
+        name="Invert", description="Invert the contrast: switch on where features are dark", default=False
+    )
+    filter: BoolProperty(  # type: ignore[valid-type]
+        name="Filter",
+        description="Low-pass, high-pass, normalise and clamp, as EMAN2's tomoseg_auto; off: normalise and clamp only",
+        default=True,
+    )
+    voxel_size: FloatProperty(  # type: ignore[valid-type]
+        name="Voxel Size (Å)",
+        description="Voxel size of the file in ångström; 0: as the file says",
+        min=0.0,
+        precision=3,
+    )
+    rotate_x: BoolProperty(  # type: ignore[valid-type]
+        name="Rotate About X",
+        description="Turn a tomogram whose thinnest axis is y, so that z becomes the thinnest; its hand is kept",
+        default=False,
+    )
+
+
+class TrainsetSettings:
+    copies: IntProperty(  # type: ignore[valid-type]
+        name="Copies",
+        description="Rotated copies of each negative box; positives are balanced",
+        default=10,
+        min=1,
+        max=1000,
+    )
+    context: IntProperty(  # type: ignore[valid-type]
+        name="Slices",
+        description="Neighbouring slices that the network sees at once, odd; 1 is 2D",
+        default=1,
+        min=1,
+        max=15,
+    )
+    seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)  # type: ignore[valid-type]
+
+
+class TrainSettings:
+    network: EnumProperty(  # type: ignore[valid-type]
+        name="Network", description="Architecture", items=NETWORKS, default="default"
+    )
+    iterations: IntProperty(  # type: ignore[valid-type]
+        name="Iterations",
+        description="Rounds over the training set; 0: the network's own default",
+        default=0,
+        min=0,
+        max=10000,
+    )
+    learning_rate: FloatProperty(  # type: ignore[valid-type]
+        name="Learning Rate",
+        description="0: the network's own default, or the last one of the network that is trained further",
+        default=0.0,
+        min=0.0,
+        max=10.0,
+        precision=6,
+    )
+    recipe: EnumProperty(  # type: ignore[valid-type]
+        name="Recipe",
+        description="How the classic network is trained",
+        items=(
+            ("own", "Network's Own", "The network's own recipe; for the classic network that of today's EMAN2"),
+            ("today", "Today's EMAN2", "Classic network only: Adam, 1e-4"),
+            ("2017", "EMAN2 of 2017", "Classic network only: plain gradient descent, 0.01, less by a tenth each time"),
+        ),
+    )
+    batch_size: IntProperty(  # type: ignore[valid-type]
+        name="Batch", description="Copies per training step; 0: the network's own default", default=0, min=0, max=4096
+    )
+    seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)  # type: ignore[valid-type]
+    device: EnumProperty(name="Device", description="Where training runs", items=DEVICES)  # type: ignore[valid-type]
+    max_seconds: FloatProperty(  # type: ignore[valid-type]
+        name="At Most (s)", description="Stop training after so many seconds; 0: no limit", default=0.0, min=0.0
+    )
+    threads: IntProperty(  # type: ignore[valid-type]
+        name="Threads", description="Processor cores to use; 0: all", default=0, min=0, max=1024
+    )
+
+
+class ApplySettings:
+    flips: EnumProperty(  # type: ignore[valid-type]
+        name="Views",
+        description="Average the output over flips and rotations of each slice",
+        items=(("1", "1", "Each slice once"), ("8", "8", "Mean over 8 flips and rotations, 8 times slower")),
+    )
+    threads: IntProperty(  # type: ignore[valid-type]
+        name="Threads", description="Processor cores to use; 0: all", default=0, min=0, max=1024
+    )
+    memory: FloatProperty(  # type: ignore[valid-type]
+        name="Memory (GB)", description="Memory that the step may use; 0: its own default", default=0.0, min=0.0
+    )
+    device: EnumProperty(name="Device", description="Where the network runs", items=DEVICES)  # type: ignore[valid-type]
+    rescale: BoolProperty(  # type: ignore[valid-type]
+        name="Rescale",
+        description="Rescale a tomogram whose voxel size differs from the network's by more than 5 %",
+        default=False,
+    )
+
+
+class MergeSettings:
+    threshold: FloatProperty(  # type: ignore[valid-type]
+        name="Threshold",
+        description="A map competes in a voxel where it is above this; 1 is as strong as on the training labels",
+        default=0.8,
+        min=0.0,
+        max=100.0,
+    )
+    trained_thresholds: BoolProperty(  # type: ignore[valid-type]
+        name="Trained Thresholds",
+        description="Use for each feature the threshold that its training found best, instead of the one above",
+        default=False,
+    )
+
+
+class SurfaceSettings:
+    smoothing: IntProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="Rounds of smoothing, which keep the volume; 0: the steps of voxels stay",
+        default=10,
+        min=0,
+        max=200,
+    )
+    triangles: IntProperty(  # type: ignore[valid-type]
+        name="Triangles", description="At most about so many triangles per surface; 0: all", default=2_000_000, min=0
+    )
+    smallest: FloatProperty(  # type: ignore[valid-type]
+        name="Smallest Part (nm³)", description="Leave out connected parts smaller than this", default=0.0, min=0.0
+    )
+    surfaces: BoolProperty(name="Surfaces", description="Make meshes", default=True)  # type: ignore[valid-type]
+    volumes: BoolProperty(name="Volumes", description="Make OpenVDB volumes", default=True)  # type: ignore[valid-type]
+
+
+class FigureSettings:
+    preset: EnumProperty(  # type: ignore[valid-type]
+        name="Show",
+        description="What the figure shows",
+        items=(
+            ("overview", "Overview", "All features"),
+            ("cut_open", "Cut Open", "A movable plane takes away what lies before it"),
+            ("single", "Single", "One feature"),
+        ),
+    )
+    features: StringProperty(  # type: ignore[valid-type]
+        name="Features", description="Names separated by semicolons; empty: all that are not hidden"
+    )
+    background: EnumProperty(  # type: ignore[valid-type]
+        name="Background",
+        description="Colour behind the features",
+        items=(("white", "White", "For print"), ("dark", "Dark", "For screens")),
+    )
+    slice_axis: EnumProperty(  # type: ignore[valid-type]
+        name="Slice",
+        description="Slice of the tomogram in the figure; it must have been shown in the scene",
+        items=(("none", "None", "No slice"), ("z", "Z", "Along z"), ("y", "Y", "Along y"), ("x", "X", "Along x")),
+    )
+    outline: BoolProperty(name="Outline", description="Edges of the tomogram", default=True)  # type: ignore[valid-type]
+    scale_bar: BoolProperty(name="Scale Bar", description="A bar of a round length", default=True)  # type: ignore[valid-type]
+    legend: BoolProperty(name="Legend", description="Names in the features' colours", default=True)  # type: ignore[valid-type]
+    use_volumes: BoolProperty(  # type: ignore[valid-type]
+        name="Volumes", description="Show volumes instead of surfaces; renders slower", default=False
+    )
+    transparent: BoolProperty(  # type: ignore[valid-type]
+        name="Transparent", description="No background", default=False
+    )
+    width: IntProperty(name="Width", description="Pixels", default=1200, min=64, max=16384)  # type: ignore[valid-type]
+    height: IntProperty(name="Height", description="Pixels", default=900, min=64, max=16384)  # type: ignore[valid-type]
+    samples: IntProperty(  # type: ignore[valid-type]
+        name="Samples", description="Samples per pixel: more is cleaner and slower", default=32, min=1, max=4096
+    )
+
+
+def settings_of(operator: Any, context: Context, step: str, kind: type[Any]) -> dict[str, Any]:
+    """The options of a step: what the caller of the operator gave, else what the panel shows."""
+    group = getattr(context.scene.tomoseg, step)
+    given = operator.properties
+    return {name: getattr(operator if given.is_property_set(name) else group, name) for name in kind.__annotations__}
+
+
+def without_defaults(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The options less those of `names` that stand at 0 or empty: the step then uses its own default."""
+    return {name: value for name, value in options.items() if value or name not in names}

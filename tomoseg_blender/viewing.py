@@ -1,0 +1,159 @@
+"""Showing the chosen tomogram: its slice planes, contrast, boxes of the slice, and labels on it."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bpy.types import Scene
+from mathutils import Vector
+
+from ..tomo import mrc
+from ..tomo.errors import TomosegError
+from . import painting, state
+from .scene import boxes, labels, slices, tomogram
+
+FRAME = 1.1  # the view is this much wider than the tomogram
+
+
+@lru_cache(maxsize=4)
+def _mapped(path: Path, _changed: int) -> mrc.Tomogram:
+    return mrc.open_tomogram(path)
+
+
+def data_of(scene: Scene, name: str) -> mrc.Tomogram:
+    """The tomogram `name`, memory-mapped; kept open between slices until its file changes."""
+    path = state.require_project(scene).tomogram_path(name)
+    try:
+        return _mapped(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise TomosegError(f"{path} is gone ({error.strerror}): restore it, or import the tomogram again.") from error
+
+
+def show(scene: Scene, item: Any) -> Any:
+    """Show a tomogram of the project (a property group) with its boxes and labels; returns its empty."""
+    opened = data_of(scene, item.name)
+    empty = tomogram.ensure_tomogram(item.name, opened.shape, opened.geometry)
+    with state.muted():
+        if item.low == item.high:
+            item.low, item.high = slices.automatic_window(opened.data[opened.shape[0] // 2])
+        scene.tomoseg.tomogram_index = scene.tomoseg.tomograms.find(item.name)
+        scene.tomoseg.shown = item.name
+    boxes.show_boxes(state.require_project(scene).boxes())
+    for other in tomogram.tomograms():
+        _set_hidden(other, other != empty)
+    show_again(scene)
+    return empty
+
+
+def _set_hidden(empty: Any, hidden: bool) -> None:
+    # Tomograms share a place in space: only one is seen at a time. What people hid themselves stays hidden.
+    if empty.hide_viewport == hidden:
+        return
+    for child in empty.children:
+        child.hide_viewport = hidden
+    empty.hide_viewport = hidden
+
+
+def shown_tomogram(scene: Scene) -> tuple[Any, Any] | None:
+    """(property group, empty) of the tomogram that is shown, or None."""
+    item = scene.tomoseg.tomograms.get(scene.tomoseg.shown)
+    empty = tomogram.find_tomogram(scene.tomoseg.shown)
+    return None if item is None or empty is None else (item, empty)
+
+
+def show_chosen(scene: Scene) -> None:
+    """Show the tomogram chosen in the list, if another one is shown; a person who shows none wants none."""
+    chosen = state.active_tomogram(scene)
+    if chosen is not None and scene.tomoseg.shown and chosen.name != scene.tomoseg.shown:
+        painting.save_painted(scene)
+        show(scene, chosen)
+
+
+def show_again(scene: Scene, *, quick: bool = False) -> None:
+    """Show the current slices of the shown tomogram, after a step or a change of contrast; nothing if none is shown.
+
+    What was painted on the slice that is left goes to the project folder first.
+    """
+    shown = shown_tomogram(scene)
+    if shown is None:
+        return
+    painting.save_painted(scene)
+    item, empty = shown
+    opened = data_of(scene, item.name)
+    _clamp(item, opened.shape)
+    for axis in slices.AXES:
+        if axis in ("z", scene.tomoseg.axis) or slices.find_plane(empty, axis) is not None:
+            index = getattr(item, f"slice_{axis}")
+            slices.show_slice(
+                empty,
+                axis,
+                index,
+                opened.data,
+                item.low,
+                item.high,
+                item.invert,
+                thickness=item.thickness,
+                smooth=item.smooth,
+                quick=quick,
+            )
+    boxes.show_boxes_near(empty, item.slice_z)
+    show_labels(scene)
+
+
+def _clamp(item: Any, shape: tuple[int, int, int]) -> None:
+    with state.muted():
+        for axis, size in zip(slices.AXES, shape, strict=True):
+            name = f"slice_{axis}"
+            if getattr(item, name) >= size:
+                setattr(item, name, size - 1)
+
+
+def show_labels(scene: Scene) -> None:
+    """Show the active feature's label of the current z slice over the grey, and paint on that from now on."""
+    shown, feature = shown_tomogram(scene), state.active_feature(scene)
+    if shown is None:
+        return
+    item, empty = shown
+    plane = slices.find_plane(empty, "z")
+    images: tuple[Any | None, Any | None] = (None, None)
+    if feature is not None:
+        images = painting.images_of_slice(scene, item, feature, item.slice_z)
+    labels.show_label(plane, *images, opacity=scene.tomoseg.label_opacity)
+    painting.follow(scene, plane, images)
+
+
+def frame(context: Any, empty: Any) -> None:
+    """Look straight down on the slice in all 3D views, in exact greys; nothing in background mode."""
+    context.scene.view_settings.view_transform = "Standard"  # AgX would change the greys
+    depth, height, width = tomogram.shape_of(empty)
+    centre = empty.matrix_world @ Vector((width / 2, height / 2, depth / 2))
+    size = (empty.matrix_world.to_scale() * max(width, height)).x
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                _look_down(area.spaces.active, centre, size)
+
+
+def _look_down(space: Any, centre: Any, size: float) -> None:
+    view = space.region_3d
+    view.view_perspective = "ORTHO"
+    view.view_rotation = (1.0, 0.0, 0.0, 0.0)
+    view.view_location = centre
+    view.view_distance = FRAME * size * space.lens / 36.0
+    space.clip_end = max(space.clip_end, 20 * size)
+    if space.shading.type == "SOLID":
+        space.shading.light, space.shading.color_type = "FLAT", "TEXTURE"
+
+
+def step(scene: Scene, axis: str, count: int) -> int:
+    """Move the shown tomogram's slice along `axis` by `count`, within the tomogram; returns the new index."""
+    shown = shown_tomogram(scene)
+    if shown is None:
+        raise TomosegError("No tomogram is shown: show one first.")
+    item = shown[0]
+    size = item.shape[slices.AXES.index(axis)]
+    index = int(min(max(getattr(item, f"slice_{axis}") + count, 0), size - 1))
+    with state.muted():
+        setattr(item, f"slice_{axis}", index)
+    show_again(scene)
+    return index

@@ -1,0 +1,168 @@
+"""The worker's process and its handle: JSON-RPC 2.0, one message a line, over stdin and stdout.
+
+The only module of the extension that keeps state of its own; unregistering ends it.
+"""
+
+import itertools
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..tomo.errors import TomosegError
+
+EXTENSION_FOLDER = Path(__file__).resolve().parents[1]
+LOG_LINES = 200
+STOP_SECONDS = 5.0
+
+
+class WorkerError(TomosegError):
+    """The worker could not start, refused a request, or ended; one sentence for the user."""
+
+
+class Worker:
+    """One running `python -m ml worker`. Only a reader thread waits for it; the main thread never does."""
+
+    def __init__(self, python: Path) -> None:
+        """Start the worker with the interpreter `python`; raises WorkerError where that cannot be run."""
+        self.python = python
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._ids = itertools.count(1)
+        try:
+            self._process = subprocess.Popen([str(python), "-m", "ml", "worker"], **_popen_settings())
+        except OSError as error:
+            raise WorkerError(
+                f"The worker's Python {python} cannot be started ({error.strerror}): choose another interpreter in "
+                "Tomoseg's preferences."
+            ) from error
+        for target in (self._read_messages, self._read_log):
+            threading.Thread(target=target, daemon=True).start()
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _read_messages(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                self.log.append(line.rstrip())  # a library printed to stdout
+                continue
+            if isinstance(message, dict):
+                self._messages.put(message)
+        self._messages.put(None)
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.log.append(line.rstrip())
+
+    def request(self, method: str, params: dict[str, Any]) -> int:
+        """Send a request; returns its id. Raises WorkerError if the worker has gone."""
+        number = next(self._ids)
+        self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        return number
+
+    def cancel(self, number: int) -> None:
+        """Ask for the end of request `number`; its response says whether it was cancelled."""
+        self._send({"jsonrpc": "2.0", "method": "cancel", "params": {"id": number}})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise WorkerError(self.farewell()) from error
+
+    def messages(self) -> list[dict[str, Any] | None]:
+        """All messages that have arrived, without waiting; None at the end means that the worker is gone."""
+        arrived: list[dict[str, Any] | None] = []
+        with suppress(queue.Empty):
+            while True:
+                arrived.append(self._messages.get_nowait())
+        return arrived
+
+    def wait(self, seconds: float) -> dict[str, Any] | None:
+        """The next message, waiting up to `seconds`; raises queue.Empty after that. For background mode only."""
+        return self._messages.get(timeout=seconds)
+
+    def farewell(self) -> str:
+        """The sentence for a worker that ended by itself, with the last line that it wrote."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=2.0)
+        last = next((line for line in reversed(self.log) if line.strip()), "it wrote no message")
+        return (
+            f"The worker ended unexpectedly (exit status {self._process.returncode}; {last.strip()}): start the step "
+            "again, and if it ends again, use Check Worker in Tomoseg's preferences."
+        )
+
+    def stop(self) -> None:
+        """End the worker: it sees the end of its stdin, keeps its last checkpoint and goes."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _popen_settings() -> dict[str, Any]:
+    """How the worker starts: in the extension's folder, where `ml` and `tomo` are found, in UTF-8, in a group of
+    its own so that Ctrl+C in Blender's terminal does not kill it in the middle of a file."""
+    # Blender may point these at its own Python; another interpreter would load the wrong standard library.
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    settings: dict[str, Any] = {
+        "cwd": EXTENSION_FOLDER,
+        "env": {**kept, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+        "text": True,
+        "encoding": "utf-8",
+        "errors": "replace",
+        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+    }
+    if sys.platform == "win32":
+        settings["creationflags"] = subprocess.CREATE_NO_WINDOW
+    else:
+        settings["start_new_session"] = True
+    return settings
+
+
+class Handle:
+    """The one worker of this Blender, the job that it does now, and how the last one ended."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.job: Any = None
+        self.outcome: Any = None
+
+    def running(self, python: Path) -> Worker:
+        """The worker in the interpreter `python`, started if there is none (or one in another interpreter)."""
+        if self.worker is not None and (not self.worker.alive or self.worker.python != python):
+            self.stop()
+        if self.worker is None:
+            self.worker = Worker(python)
+        return self.worker
+
+    def stop(self) -> None:
+        """End the worker and forget its job."""
+        worker, self.worker, self.job = self.worker, None, None
+        if worker is not None:
+            worker.stop()
+
+
+HANDLE = Handle()
