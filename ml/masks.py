@@ -18,7 +18,7 @@ from tomo.mrc import Tomogram
 from tomo.names import feature_of, tomogram_name
 
 MOST_LABELS = 1000
-SLAB_VOXELS = 8 * 2**20
+SLAB_VOXELS = 16 * 2**20
 Region = tuple[slice, slice, slice]
 
 
@@ -62,6 +62,13 @@ class Mask:
         if part.dtype.kind == "f":
             return part.astype(np.int32)
         return np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+
+    def is_label(
+        self, z: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64], value: int
+    ) -> NDArray[np.bool_]:
+        """True for each of these voxels that has this label."""
+        found = self.data[z, y, x]
+        return found > self.threshold if self.threshold is not None else found == value
 
 
 def slab_ranges(shape: tuple[int, int, int], voxels: int = SLAB_VOXELS) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.options import option
+from ml.options import UsageError, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
 from tomo.geometry import require_voxel_size
@@ -101,9 +101,9 @@ def chosen_labels(mask: "Mask", names: tuple[str, ...] | None) -> "list[LabelExt
 
 def _check(options: Options) -> None:
     if options.smoothing < 0 or options.triangles < 0 or not options.smallest >= 0:
-        raise TomosegError("--smoothing, --triangles and --smallest are numbers from 0 up: give such ones.")
+        raise UsageError("--smoothing, --triangles and --smallest are numbers from 0 up")
     if options.sample < 1:
-        raise TomosegError(f"--sample {options.sample} is impossible: give 1 (every voxel) or more.")
+        raise UsageError(f"--sample takes every Nth voxel, so 1 or more, not {options.sample}")
 
 
 def _check_components(options: Options, components: "Components") -> None:

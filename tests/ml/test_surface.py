@@ -19,6 +19,14 @@ from tomo.mrc import write_mrc
 GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
 
 
+def exit_status(words):
+    """What the shell would see: wrong usage ends in argparse's SystemExit."""
+    try:
+        return main(words)
+    except SystemExit as end:
+        return end.code
+
+
 @pytest.fixture
 def mask(tmp_path):
     values = np.zeros((12, 14, 20), np.int8)
@@ -90,16 +98,16 @@ def test_the_command_line_prints_one_json_object(mask, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "status", "sentence"),
     [
-        (["--features", "virion"], "holds no 'virion': its labels are vesicle, filament"),
-        (["--smoothing", "-1"], "numbers from 0 up"),
-        (["--sample", "0"], "--sample 0 is impossible"),
-        (["--voxel-size", "0"], "voxel size of 0.0 Å is impossible"),
+        (["--features", "virion"], 1, "holds no 'virion': its labels are vesicle, filament"),
+        (["--smoothing", "-1"], 2, "numbers from 0 up"),
+        (["--sample", "0"], 2, "1 or more, not 0"),
+        (["--voxel-size", "0"], 1, "voxel size of 0.0 Å is impossible"),
     ],
 )
-def test_impossible_wishes_get_one_sentence_and_no_file(mask, tmp_path, capsys, words, sentence):
-    assert main(["surface", str(mask), "--output", str(tmp_path / "out"), *words]) == 1
+def test_impossible_wishes_get_one_sentence_and_no_file(mask, tmp_path, capsys, words, status, sentence):
+    assert exit_status(["surface", str(mask), "--output", str(tmp_path / "out"), *words]) == status
     assert sentence in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 

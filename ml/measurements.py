@@ -1,0 +1,211 @@
+"""Everything that `tomoseg measure` knows about components, gathered block by block: see `measure_components`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.components import Components
+from ml.crofton import HALO, Crofton, block_areas
+from ml.filaments import Cells, filament_length
+from ml.masks import Mask
+from ml.report import Report
+from ml.thickness import median_and_spread, thickness_along
+
+TILE = 128  # voxels along y and x
+RAYS, FEWEST_RAYS, MOST_RAYS = 2_000_000, 200, 5000  # in all, and of one component
+MOST_CELLS = 60_000
+FEWEST_VOXELS = 20  # a length of less means nothing
+ELONGATED, SPARSE = 1.6, 0.3
+
+
+@dataclass(eq=False)
+class Measured:
+    """One row per component, in the order of the component table. Lengths in the unit of the size given.
+
+    area: float64 (n,). thickness: (n, 2), median and spread, NaN where unknown. length: (n,), NaN where the component
+    is no filament. ray_row, ray_length: each ray's component and thickness, in the order of rows.
+    """
+
+    area: NDArray[np.float64]
+    thickness: NDArray[np.float64]
+    length: NDArray[np.float64]
+    ray_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    ray_length: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """One label in one block. inside: [z, y, x] with HALO voxels around `rows`, which is 1 + component row or 0.
+    corner: the voxel at which `rows` begins, z, y, x."""
+
+    value: int
+    inside: NDArray[np.bool_]
+    rows: NDArray[np.int32]
+    corner: NDArray[np.int64]
+
+
+def measure_components(
+    components: Components,
+    size: tuple[float, float, float],
+    report: Report,
+    *,
+    thickness: bool = True,
+    length: bool = True,
+) -> Measured:
+    """Areas, thicknesses and lengths of all components. size: the voxel's sides, x, y, z, in any unit.
+
+    Area leaves out where the volume cuts an object: nobody knows what lies behind. Memory: a block, and some MB for
+    each component that crosses the slab at hand.
+    """
+    count = len(components)
+    crofton = Crofton.of(size)
+    measured = Measured(np.zeros(count), np.full((count, 2), np.nan), np.full(count, np.nan))
+    filaments = _Filaments(components, crofton.size) if length else None
+    rays = _Rays(components, crofton.size)
+    for z0, ids in components.slabs():
+        report.progress(z0 / components.mask.shape[0], "Measuring")
+        for tile in _tiles(components.mask, z0, ids):
+            present, local = np.unique(tile.rows, return_inverse=True)
+            local = local.reshape(tile.rows.shape) + (1 if present[0] > 0 else 0)
+            known = present[present > 0] - 1
+            area, gradient = block_areas(tile.inside, local.astype(np.int32), crofton, len(known))
+            measured.area[known] += area
+            if thickness:
+                rays.shoot(tile, gradient)
+        if filaments is not None:
+            filaments.add(z0, ids, measured.length)
+    rays.finish(measured)
+    return measured
+
+
+def _tiles(mask: Mask, z0: int, ids: NDArray[np.int32]) -> Iterator[_Tile]:
+    """Each label in each block of a slab where it has a component."""
+    for y0 in range(0, ids.shape[1], TILE):
+        for x0 in range(0, ids.shape[2], TILE):
+            rows = ids[:, y0 : y0 + TILE, x0 : x0 + TILE]
+            if not rows.any():
+                continue
+            corner = np.array([z0, y0, x0])
+            values = _with_halo(mask, corner, rows.shape)
+            core = values[tuple(slice(HALO, HALO + length) for length in rows.shape)]
+            for value in np.unique(core[rows > 0]):
+                yield _Tile(int(value), values == value, np.where(core == value, rows, 0), corner)
+
+
+def _with_halo(mask: Mask, corner: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The mask around a block; beyond the volume its border voxels are repeated, so that no surface lies there."""
+    low, high = corner - HALO, corner + np.array(shape) + HALO
+    start, stop = np.maximum(low, 0), np.minimum(high, mask.shape)
+    z, y, x = (slice(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True))
+    padding = list(zip((start - low).tolist(), (high - stop).tolist(), strict=True))
+    return np.pad(mask.read((z, y, x)), padding, mode="edge")
+
+
+class _Rays:
+    """Thickness from rays that start at a random share of each component's outermost voxels."""
+
+    def __init__(self, components: Components, size: NDArray[np.float64]) -> None:
+        self._components, self._size = components, size
+        wished = np.clip(RAYS // max(1, len(components)), FEWEST_RAYS, MOST_RAYS)
+        self._share = np.minimum(1.0, wished / np.maximum(components.table.voxels, 1))
+        self._random = np.random.default_rng(0)
+        self._found: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
+
+    def shoot(self, tile: _Tile, gradient: NDArray[np.float32]) -> None:
+        """Trace the rays that start in one tile; gradient: [3, z, y, x] per voxel, over the tile with its halo."""
+        core = tuple(slice(HALO, HALO + length) for length in tile.rows.shape)
+        surface = np.argwhere((tile.rows > 0) & outermost(tile.inside)[core])
+        row = tile.rows[tuple(surface.T)] - 1
+        chosen = self._random.random(len(row)) < self._share[row]
+        surface, row = surface[chosen], row[chosen]
+        slope = gradient[(slice(None), *core)][(slice(None), *surface.T)].T / self._size
+        steepness = np.linalg.norm(slope, axis=1)
+        clear = steepness > 1e-6
+        directions = slope[clear] / steepness[clear, None]
+        points = (surface[clear] + tile.corner).astype(np.float64)
+        found = thickness_along(self._components.mask, tile.value, points, directions, self._size)
+        self._found.append((row[clear], found))
+
+    def finish(self, measured: Measured) -> None:
+        """Fill in each component's median and spread, and keep all rays for those of the labels."""
+        if not self._found:
+            return
+        row = np.concatenate([rows for rows, _ in self._found])
+        values = np.concatenate([values for _, values in self._found])
+        order = np.argsort(row, kind="stable")
+        measured.ray_row, measured.ray_length = row[order], values[order]
+        numbers, starts = np.unique(measured.ray_row, return_index=True)
+        for number, part in zip(numbers, np.split(measured.ray_length, starts[1:]), strict=True):
+            if (both := median_and_spread(part)) is not None:
+                measured.thickness[number] = both
+
+
+def ray_weights(components: Components, measured: Measured) -> NDArray[np.float64]:
+    """For each ray, how many surface voxels it stands for: needed where rays of several components are pooled."""
+    counts = np.bincount(measured.ray_row, minlength=len(components))
+    weights: NDArray[np.float64] = (components.table.voxels / np.maximum(counts, 1))[measured.ray_row]
+    return weights
+
+
+def outermost(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels with a neighbour outside, face to face; where the array ends there is no outside. [z, y, x]."""
+    buried = inside.copy()
+    for axis in range(3):
+        ahead = [slice(None)] * 3
+        behind = [slice(None)] * 3
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        buried[tuple(behind)] &= inside[tuple(ahead)]
+        buried[tuple(ahead)] &= inside[tuple(behind)]
+    result: NDArray[np.bool_] = inside & ~buried
+    return result
+
+
+class _Filaments:
+    """Collects the voxels of slender components as cells, and measures each as soon as it has passed."""
+
+    def __init__(self, components: Components, size: NDArray[np.float64]) -> None:
+        self._table, self._size = components.table, size
+        self._wanted = _may_be_filaments(components, size)
+        # A filament's cells grow with its length, a sheet's with its area: two axes at most.
+        self._cell = np.maximum(1, np.ceil(np.sqrt(self._table.voxels / MOST_CELLS))).astype(np.int64)
+        self._parts: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+
+    def add(self, z0: int, ids: NDArray[np.int32], lengths: NDArray[np.float64]) -> None:
+        """Take in one slab; fill in `lengths` of the components that end in it."""
+        wanted = np.concatenate([[False], self._wanted])
+        if wanted.any():
+            place = np.argwhere(wanted[ids])
+            rows = ids[tuple(place.T)] - 1
+            order = np.argsort(rows, kind="stable")
+            numbers, starts = np.unique(rows[order], return_index=True)
+            for number, voxels in zip(numbers, np.split(place[order], starts[1:]), strict=False):
+                self._parts.setdefault(int(number), []).append(self._binned(int(number), voxels + np.array([z0, 0, 0])))
+        for number in [n for n in self._parts if self._table.high[n, 0] <= z0 + len(ids)]:
+            found = filament_length(self._cells(number, self._parts.pop(number)))
+            lengths[number] = np.nan if found is None else found
+
+    def _binned(self, number: int, voxels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(cells, sums): cell numbers (n, 3), and for each the number of voxels and the sums of z, y, x (n, 4)."""
+        cells, group = np.unique(voxels // self._cell[number], axis=0, return_inverse=True)
+        group = group.ravel()
+        sums = [np.bincount(group)] + [np.bincount(group, voxels[:, axis]) for axis in range(3)]
+        return cells, np.stack(sums, 1).astype(np.float64)
+
+    def _cells(self, number: int, parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Cells:
+        every = np.concatenate([sums for _, sums in parts])
+        cells, group = np.unique(np.concatenate([cells for cells, _ in parts]), axis=0, return_inverse=True)
+        sums = np.stack([np.bincount(group.ravel(), every[:, column]) for column in range(4)], 1).astype(np.float64)
+        return Cells(cells, sums[:, 0], sums[:, 1:] / sums[:, :1] * self._size, self._size * self._cell[number])
+
+
+def _may_be_filaments(components: Components, size: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """False for compact components, whose length would be asked in vain. bool (n,)."""
+    spread = components.table.covariance * size[:, None] * size
+    axes = np.maximum(np.linalg.eigvalsh(spread), 1e-12)
+    ellipsoid = 4 / 3 * np.pi * np.sqrt(5**3 * axes.prod(1))
+    filled = components.table.voxels * size.prod() / ellipsoid
+    slender = np.sqrt(axes[:, 2] / axes[:, 1]) > ELONGATED
+    result: NDArray[np.bool_] = (components.table.voxels >= FEWEST_VOXELS) & (slender | (filled < SPARSE))
+    return result
