@@ -107,8 +107,7 @@ def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
     Measured: 1200 × 900 with 24 samples takes about 25 s of one core. The denoiser is used where this Blender has one.
     """
     scene = figure.scene
-    scene.cycles.samples = samples
-    scene.cycles.use_denoising = _has_denoiser(scene)
+    set_quality(scene, samples)
     began = time.monotonic()
     with replacing(path.absolute()) as temporary:
         scene.render.filepath = str(temporary)
@@ -119,6 +118,12 @@ def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
         if not temporary.exists():
             raise TomosegError(f"Blender wrote no picture to {path}: choose another folder.")
     return time.monotonic() - began
+
+
+def set_quality(scene: Any, samples: int) -> None:
+    """Set the samples of a figure's render, and the denoiser where this Blender has one."""
+    scene.cycles.samples = samples
+    scene.cycles.use_denoising = _has_denoiser(scene)
 
 
 def _check(settings: FigureSettings) -> None:

@@ -121,7 +121,8 @@ def set_render(scene: Any, size: tuple[int, int], transparent: bool) -> None:
     scene.cycles.max_bounces = 3
     scene.cycles.diffuse_bounces = 2
     scene.cycles.glossy_bounces = 1
-    scene.cycles.transparent_max_bounces = 64
+    scene.cycles.volume_bounces = 0  # more would shift the hues
+    scene.cycles.transparent_max_bounces = 256
     scene.cycles.use_adaptive_sampling = True
     scene.cycles.adaptive_threshold = 0.03
     scene.render.resolution_x, scene.render.resolution_y = size

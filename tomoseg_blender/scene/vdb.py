@@ -1,7 +1,9 @@
 """Writing VDB volumes: one file per label or map, sparse, slab by slab, placed in Å.
 
-Grid index (x, y, z), centre of voxel i at place + (i + 0.5) × voxel size: Blender's shift of half a voxel, which
+Grid axes are (x, y, z), the centre of voxel i at place + (i + 0.5) × voxel size: Blender's shift of half a voxel, which
 depends on its version, is made up for on the object (scene/volumes.py), so that files mean the same everywhere.
+Files of one mask number their voxels from different starts (their transforms make up for it): VDB stores blocks of
+8 voxels, and where blocks of two volumes share faces, Cycles leaves holes in both.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ from .units import file_voxel_size
 GRID = "density"  # the name that volume shaders look for
 MAX_VOXELS = 10**9  # more than this and a viewport crawls: the volume is binned
 _SLAB_VOXELS = 2**24
+_BLOCK = 8
 Convert = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
@@ -86,25 +89,29 @@ def _ramp(low: float, high: float) -> Convert:
 def _write(data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, half: bool) -> int:
     module = require_vdb()
     factor = bin_factor(data.shape)
-    grids = [_new_grid(module, volume.feature, geometry, factor, half) for volume in volumes]
+    starts = [number % _BLOCK for number in range(len(volumes))]
+    grids = [
+        _new_grid(module, volume.feature, geometry, factor, start, half)
+        for volume, start in zip(volumes, starts, strict=True)
+    ]
     depth = max(1, _SLAB_VOXELS // (data.shape[1] * data.shape[2] * factor)) * factor
-    for start in range(0, data.shape[0], depth):
-        slab = np.asarray(data[start : start + depth])
-        for grid, volume in zip(grids, volumes, strict=True):
-            _copy(grid, _binned(volume.convert(slab), factor), start // factor)
+    for z in range(0, data.shape[0], depth):
+        slab = np.asarray(data[z : z + depth])
+        for grid, volume, start in zip(grids, volumes, starts, strict=True):
+            _copy(grid, _binned(volume.convert(slab), factor), z // factor, start)
     for grid, volume in zip(grids, volumes, strict=True):
         with replacing(volume.path) as temporary:
             module.write(str(temporary), grids=[grid])
     return factor
 
 
-def _new_grid(module: ModuleType, feature: str, geometry: Geometry, factor: int, half: bool) -> Any:
+def _new_grid(module: ModuleType, feature: str, geometry: Geometry, factor: int, first: int, half: bool) -> Any:
     grid = module.FloatGrid()
     grid.name = GRID
     grid.gridClass = module.GridClass.FOG_VOLUME
     grid.saveFloatAsHalf = half
     x, y, z = (size * factor for size in file_voxel_size(geometry))
-    place = [start + size / 2 for start, size in zip(geometry.place, (x, y, z), strict=True)]
+    place = [start + (0.5 - first) * size for start, size in zip(geometry.place, (x, y, z), strict=True)]
     rows = [[x, 0, 0, 0], [0, y, 0, 0], [0, 0, z, 0], [*place, 1]]  # the translation is the last row
     grid.transform = module.createLinearTransform(matrix=rows)
     grid["feature"] = feature
@@ -123,13 +130,16 @@ def _binned(density: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return means
 
 
-def _copy(grid: Any, density: NDArray[np.float32], z0: int) -> None:
-    """Copy a slab [z, y, x] that begins at slice `z0` into the grid; only the box around what is not empty."""
+def _copy(grid: Any, density: NDArray[np.float32], z0: int, first: int) -> None:
+    """Copy a slab [z, y, x] that begins at slice `z0` into the grid; only the box around what is not empty.
+
+    first: the number that the grid gives to voxel 0 on each axis.
+    """
     filled = density != 0
     spans = [np.flatnonzero(filled.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
     if spans[0].size == 0:
         return
-    (z, y, x), ends = [int(span[0]) for span in spans], [int(span[-1]) + 1 for span in spans]
-    part = density[z : ends[0], y : ends[1], x : ends[2]]
+    z, y, x = (slice(int(span[0]), int(span[-1]) + 1) for span in spans)
     # A view with other axis order would be copied wrongly, without a word.
-    grid.copyFromArray(np.ascontiguousarray(part.transpose(2, 1, 0)), ijk=(x, y, z0 + z), tolerance=0.0)
+    part = np.ascontiguousarray(density[z, y, x].transpose(2, 1, 0))
+    grid.copyFromArray(part, ijk=(x.start + first, y.start + first, z0 + z.start + first), tolerance=0.0)

@@ -17,7 +17,8 @@ from .vdb import GRID
 
 KIND = "volume"
 MATERIAL_KIND = "volume material"
-OPACITY_PER_VOXEL = 0.5  # how much of the light a full voxel keeps back, roughly
+OPACITY_PER_VOXEL = 0.7  # how much of the light a full voxel keeps back, roughly
+GLOW = 0.5  # light that a full volume gives out in its colour, 1 = as bright as the colour itself
 
 
 def import_volume(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
@@ -92,6 +93,7 @@ def volume_material(feature: str, colour: str, tomogram: Any) -> Any:
         material = bpy.data.materials.new(f"Volume {feature}")
         marks.mark(material, MATERIAL_KIND, feature=feature)
         _build_nodes(node_tree(material), colour, tomogram)
+        material.diffuse_color = linear(colour)
     return material
 
 
@@ -109,9 +111,15 @@ def _build_nodes(tree: Any, colour: str, tomogram: Any) -> None:
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     for place, node in enumerate((density, strength, shader, output)):
         node.location = (250 * place, 0)
-    shader.inputs["Color"].default_value = (0, 0, 0, 1)  # no scattering: light kept back and given out balance
+    # Scattered light gives shape; what is given out keeps the colour where little light comes in.
+    shader.inputs["Color"].default_value = linear(colour)
     shader.inputs["Emission Color"].default_value = linear(colour)
+    glow = tree.nodes.new("ShaderNodeMath")
+    glow.operation = "MULTIPLY"
+    glow.inputs[1].default_value = GLOW
+    glow.location = (500, -250)
     tree.links.new(density.outputs["Fac"], strength.inputs[0])
     tree.links.new(strength.outputs[0], shader.inputs["Density"])
-    tree.links.new(strength.outputs[0], shader.inputs["Emission Strength"])
+    tree.links.new(strength.outputs[0], glow.inputs[0])
+    tree.links.new(glow.outputs[0], shader.inputs["Emission Strength"])
     tree.links.new(shader.outputs["Volume"], output.inputs["Volume"])
