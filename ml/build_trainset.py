@@ -27,8 +27,8 @@ SUMMARY = "build a training set from boxes and labels"
 class Options:
     """What `tomoseg trainset` takes."""
 
-    project: Path | None = option(None, help="project folder with boxes and labels", metavar="DIR")
     feature: str = option(help="the feature that was painted")
+    project: Path | None = option(None, help="project folder with boxes and labels", metavar="DIR")
     output: Path | None = option(None, help="the training set to write (default: in the project)", metavar="TRAINSET")
     positives: Path | None = option(None, help="EMAN2 stack of positive boxes (_good)", metavar="STACK")
     labels: Path | None = option(None, help="EMAN2 stack of their labels (_good_seg)", metavar="STACK")

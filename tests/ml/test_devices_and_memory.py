@@ -1,0 +1,64 @@
+"""Choosing the device, and measuring memory."""
+
+import mmap
+
+import numpy as np
+import pytest
+import torch
+
+from ml.devices import available_cores, choose_device, describe_device, unused_gpu, use_threads
+from ml.memory import PeakMemory, memory_in_use, parse_rollup
+from tomo.errors import TomosegError
+
+
+def test_the_cpu_is_always_there_and_auto_finds_something():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cuda", "mps", "cpu")
+    assert f"of {available_cores()} cores" in describe_device(torch.device("cpu"))
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(TomosegError, match=f"cannot compute on {missing}"):
+        choose_device(missing)
+
+
+def test_an_unused_graphics_card_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert "not used" in unused_gpu(torch.device("cpu"))
+    assert unused_gpu(torch.device("cuda")) is None
+
+
+def test_zero_threads_means_all_cores():
+    before = torch.get_num_threads()
+    use_threads(1)
+    assert torch.get_num_threads() == 1
+    use_threads(0)
+    assert torch.get_num_threads() == available_cores()
+    use_threads(before)
+
+
+def test_the_peak_is_seen_after_the_memory_was_given_back():
+    before = memory_in_use() / 1e6
+    with PeakMemory() as peak:
+        block = np.ones(60_000_000, np.uint8)
+        block[::4096] += 1
+        while peak.megabytes < before + 55:  # the sampling thread must see it while it is there
+            pass
+        del block
+    assert peak.megabytes > before + 55
+    assert memory_in_use() / 1e6 < before + 30
+
+
+def test_mapped_file_pages_do_not_count(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(b"\1" * 40_000_000)
+    before = memory_in_use()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[at] for at in range(0, len(mapped), 4096)) > 0
+        assert memory_in_use() - before < 20_000_000
+
+
+def test_the_kernels_words_are_understood():
+    text = "0-1 ---p [rollup]\nRss: 50 kB\nAnonymous:   3 kB\nPss_Shmem:   2 kB\nPss_File: 9 kB\n"
+    assert parse_rollup(text) == 5 * 1024
