@@ -1,0 +1,161 @@
+"""Applying a network to slices: tiles of bounded size, blended, averaged over flips, on the CPU or a graphics card."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ml.faults import out_of_gpu_memory
+from ml.network_file import LoadedNetwork, load_network
+from ml.tiles import Span, pad_to_stride, smallest_tile, spans
+
+Floats = NDArray[np.float32]
+FLIPS = (1, 8)
+LARGEST_TILE = {"cpu": 1536, "cuda": 4096, "mps": 1536}  # larger ones are hardly faster
+SHARE_FOR_TILES = 0.25  # of the memory that the user allows
+_KEPT_PER_PIXEL = 0.6  # of all that the layers return, alive at the same time at most
+
+
+class Predictor:
+    """A network ready to be applied to the slices of any tomogram.
+
+    flips: 1, or 8 for the mean over all flips and quarter turns. memory: GB for everything; tiles get a part of it.
+    Where a graphics card has too little memory, smaller tiles are tried, and `notes` says so.
+    """
+
+    def __init__(self, network: LoadedNetwork, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> None:
+        if flips not in FLIPS:
+            raise ValueError(f"flips is 1 or 8, not {flips}.")
+        self.info, self.context = network.info, network.context
+        self._device, self._flips = device, flips
+        # Scaling a coarser output up looks at its neighbours, too.
+        self._stride = network.stride
+        self._halo = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
+        self._half = device.type == "cuda"
+        per_pixel = bytes_per_pixel(network) * _KEPT_PER_PIXEL * (0.5 if self._half else 1.0)
+        self._budget = int(memory * SHARE_FOR_TILES * 1e9 / per_pixel)  # pixels
+        self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 1536), self._halo, self._stride)
+        self._network = network.for_applying(device)
+        if self._half:
+            self._network.module.half()
+        self.notes: list[str] = []
+
+    def take_notes(self) -> list[str]:
+        """What the user should know since the last call."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    def predict(self, slab: Floats) -> Floats:
+        """The map of a slab: [z, y, x] float32, in amplitude units (1 is as strong as on the labels), at least 0.
+
+        slab: [z + context - 1, y, x] float32, preprocessed: the slices to segment and their neighbours in z.
+        """
+        while True:
+            try:
+                return self._predict(slab)
+            except RuntimeError as error:
+                if not out_of_gpu_memory(error) or self._tile <= smallest_tile(self._halo, self._stride):
+                    raise
+            self._budget //= 2
+            self._tile = _tile_side(self._budget, self._tile, self._halo, self._stride)
+            torch.cuda.empty_cache()
+            self.notes.append(f"The graphics card's memory is too small: going on with tiles of {self._tile} pixels.")
+
+    def _predict(self, slab: Floats) -> Floats:
+        height, width = slab.shape[1:]
+        padded = pad_to_stride(slab, self._stride)
+        count = len(slab) - self.context + 1
+        rows = spans(padded.shape[1], self._tile, self._halo, self._stride)
+        columns = spans(padded.shape[2], self._tile, self._halo, self._stride)
+        found = np.zeros((count, *padded.shape[1:]), np.float32)
+        batch = self._batch_size(rows[0], columns[0])
+        with torch.inference_mode():
+            for first in range(0, count, batch):
+                last = min(first + batch, count)
+                for row in rows:
+                    for column in columns:
+                        part = padded[first : last + self.context - 1, row.start : row.stop, column.start : column.stop]
+                        tile = self._tile_map(part)
+                        tile *= row.weight[:, np.newaxis] * column.weight
+                        found[first:last, row.start : row.stop, column.start : column.stop] += tile
+        found = found[:, :height, :width]
+        found /= np.float32(self.info.amplitude)
+        return np.maximum(found, 0, out=found)
+
+    def _batch_size(self, row: Span, column: Span) -> int:
+        """Slices at a time: one on the CPU, on a graphics card as many as fit."""
+        if self._device.type == "cpu":
+            return 1
+        return max(1, self._budget // ((row.stop - row.start) * (column.stop - column.start)))
+
+    def _tile_map(self, part: Floats) -> Floats:
+        """The network's map of one tile, [z, y, x], from [z + context - 1, y, x]; the mean over flips if asked for."""
+        windows = np.lib.stride_tricks.sliding_window_view(part, self.context, axis=0)  # [z, y, x, context]
+        # A copy in this order already is channels_last memory, which torch need not rearrange.
+        batch = torch.from_numpy(np.array(windows)).permute(0, 3, 1, 2).to(self._device)
+        if self._half:
+            batch = batch.half()
+        total = None
+        for turned in _turned(batch) if self._flips > 1 else iter([(batch, 0, False)]):
+            image, quarter, flipped = turned
+            found = self._network.map_of(image.contiguous(memory_format=torch.channels_last)).float()
+            found = _turned_back(found, quarter, flipped)
+            total = found if total is None else total.add_(found)
+        assert total is not None
+        mean: Floats = (total / self._flips)[:, 0].cpu().numpy()
+        return mean
+
+
+def predictor_for(path: Path, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> Predictor:
+    """The predictor of a network file. The last one stays in memory, so that the next slice comes at once."""
+    status = path.stat() if path.is_file() else None
+    return _kept_predictor(path, status and (status.st_mtime_ns, status.st_size), device, flips, memory)
+
+
+@lru_cache(maxsize=1)
+def _kept_predictor(
+    path: Path, _version: tuple[int, int] | None, device: torch.device, flips: int, memory: float
+) -> Predictor:
+    return Predictor(load_network(path), device, flips=flips, memory=memory)
+
+
+def bytes_per_pixel(network: LoadedNetwork) -> float:
+    """Bytes that all layers return together for one pixel of the input, as float32; an upper bound of the memory."""
+    side = network.stride * max(1, 64 // network.stride)
+    total = 0
+
+    def count(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        total += output.numel() * 4
+
+    leaves = [module for module in network.module.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(count) for module in leaves]
+    try:
+        with torch.inference_mode():
+            network.map_of(torch.zeros(1, network.context, side, side))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total / side**2
+
+
+def _tile_side(pixels: int, largest: int, halo: int, stride: int) -> int:
+    """The side of a square tile of so many pixels, a multiple of the stride, within what is sensible."""
+    side = min(int(pixels**0.5), largest) // stride * stride
+    return max(side, smallest_tile(halo, stride))
+
+
+def _turned(batch: Tensor) -> Iterator[tuple[Tensor, int, bool]]:
+    """The eight flips and quarter turns of (n, c, y, x), each with how it was turned."""
+    for quarter in range(4):
+        turned = torch.rot90(batch, quarter, (2, 3))
+        yield turned, quarter, False
+        yield turned.flip(3), quarter, True
+
+
+def _turned_back(found: Tensor, quarter: int, flipped: bool) -> Tensor:
+    return torch.rot90(found.flip(3) if flipped else found, -quarter, (2, 3))
