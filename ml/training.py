@@ -18,6 +18,7 @@ from ml.scores import best_dice
 from ml.trainset import Trainset
 from tomo.errors import TomosegError
 
+TEACH_FROM = 100  # steps; before that the averaged network knows less than nothing
 EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
 
 
@@ -90,7 +91,7 @@ class Trainer:
         chosen = self._next(self.recipe.batch_size)
         batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
         loss = self._loss(self.network, batch)
-        if self.recipe.teach and len(self._background):
+        if self.recipe.teach and len(self._background) and self.steps_done >= TEACH_FROM:
             loss = loss + self.recipe.teach * self._taught_loss()
         cost = float(loss.detach())
         if not math.isfinite(cost) or abs(cost) > EXPLODED:
