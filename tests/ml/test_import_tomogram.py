@@ -11,7 +11,7 @@ import tifffile
 from ml.cli import main
 from ml.import_tomogram import Options, describe, run
 from ml.preprocess import preprocess_array
-from ml.report import Silent
+from ml.report import Cancelled, Silent
 from tomo.boxes import POSITIVE, Box
 from tomo.errors import TomosegError
 from tomo.geometry import Geometry
@@ -196,3 +196,32 @@ def test_the_json_line_tells_what_was_made(tmp_path, source, capsys):
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["tomograms"][0]["preprocessing"] == "no low-pass, no high-pass, normalised, clamped at 3 σ"
     assert "31 × 27 × 13 voxels" in describe(result)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"only text, no tomogram\n" * 100, b"\x89HDF\r\n\x1a\n", b"II*\0\xff\xff\xff\xff"]
+)
+def test_files_that_are_no_tomograms_are_one_sentence_and_leave_nothing(tmp_path, capsys, content):
+    (tmp_path / "cell.rec").write_bytes(content)
+    assert main(["import", str(tmp_path / "cell.rec"), "--project", str(tmp_path / "project")]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "cell.rec" in lines[0]
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_project_folder_that_cannot_be_made_is_one_sentence(tmp_path, source, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert main(["import", str(source), "--project", str(tmp_path / "file" / "project")]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "choose another folder" in lines[0]
+
+
+def test_a_cancelled_import_leaves_no_half_written_tomogram(tmp_path, source):
+    class Impatient(Silent):
+        def progress(self, fraction, message):
+            if "Importing" in message:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(Options(files=(source,), project=tmp_path / "project"), Impatient())
+    assert not list(tmp_path.glob("project/**/*.mrc*"))
