@@ -2,6 +2,8 @@
 
 from . import handlers, menus, operators, panels, preferences, properties, worker
 
+__all__ = ["handlers", "menus", "operators", "panels", "preferences", "properties", "register", "unregister", "worker"]
+
 # Operators draw properties and panels draw operators, so they are registered in this order.
 _PARTS = (properties, preferences, operators, panels, menus, handlers)
 

@@ -6,6 +6,7 @@ from bpy.types import Scene
 
 from ..tomo.boxes import Box
 from ..tomo.errors import TomosegError
+from ..tomo.project import Project
 from . import state, viewing
 from .scene import boxes
 from .scene.tomogram import find_tomogram
@@ -20,12 +21,17 @@ def save_boxes(scene: Scene) -> bool:
     if project is None:
         return False
     saved = project.boxes()
-    known = {entry.name for entry in project.tomograms()}
-    now = [box for box in boxes.merged_boxes(saved) if box.tomogram in known]
+    now = _current(project, saved)
     if {box.id: box for box in now} == {box.id: box for box in saved}:
         return False
     project.save_boxes(now)
     return True
+
+
+def _current(project: Project, saved: list[Box]) -> list[Box]:
+    """All boxes as the scene's objects lie now; `saved` rules for tomograms that are not shown."""
+    known = {entry.name for entry in project.tomograms()}
+    return [box for box in boxes.merged_boxes(saved) if box.tomogram in known]
 
 
 def add(scene: Scene, centre: tuple[int, int, int], kind: str, size: int, feature: str, tomogram: str) -> Box:
@@ -38,8 +44,7 @@ def add(scene: Scene, centre: tuple[int, int, int], kind: str, size: int, featur
     box = Box(item.name, owner.name, kind, centre, size)
     check_place(box, tuple(item.shape))
     project = state.require_project(scene)
-    save_boxes(scene)  # what was moved by hand since
-    project.save_boxes([*project.boxes(), box])
+    project.save_boxes([*_current(project, project.boxes()), box])
     if find_tomogram(item.name) is not None:
         boxes.add_box_object(box)
     return box

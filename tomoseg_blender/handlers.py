@@ -37,7 +37,6 @@ def _tell(scene: Scene, sentence: str) -> None:
     print(f"Tomoseg: {sentence}")
 
 
-@persistent
 def _before_save(path: Any, *_rest: Any) -> None:
     """Boxes and labels go to the project; what cannot, stays in the .blend. The folder's path becomes relative."""
     for scene in _tomoseg_scenes():
@@ -58,7 +57,6 @@ def relative_to(folder: Path, blend: Path) -> str:
         return str(folder)
 
 
-@persistent
 def _after_save(path: Any, *_rest: Any) -> None:
     """A saved copy elsewhere leaves this .blend where it was: its folder must not become relative to the copy."""
     if not isinstance(path, str) or not path or path == bpy.data.filepath:
@@ -70,7 +68,6 @@ def _after_save(path: Any, *_rest: Any) -> None:
         scene.tomoseg.folder = relative_to(folder, Path(current)) if current else str(folder)
 
 
-@persistent
 def _after_load(*_arguments: Any) -> None:
     """The project folder rules: boxes and labels are shown as its files have them now."""
     for scene in _tomoseg_scenes():
@@ -92,7 +89,6 @@ def _after_load(*_arguments: Any) -> None:
             _tell(scene, failed)
 
 
-@persistent
 def _after_undo(*_arguments: Any) -> None:
     """Boxes and labels are saved as they are now, and the slice of the current index is shown again."""
     for scene in _tomoseg_scenes():
@@ -106,7 +102,6 @@ def _after_undo(*_arguments: Any) -> None:
             _tell(scene, failed)
 
 
-@persistent
 def _after_change(scene: Scene, depsgraph: Any) -> None:
     """A box was moved, copied or deleted by Blender's own tools: the project follows, in a window a moment later."""
     if not scene.tomoseg.folder or not depsgraph.id_type_updated("OBJECT"):
@@ -152,7 +147,7 @@ _TIMERS = (_autosave, _follow_zoom)
 def register() -> None:
     """Add handlers and timers."""
     for name, function in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(function)
+        getattr(bpy.app.handlers, name).append(persistent(function))
     for timer, seconds in zip(_TIMERS, (AUTOSAVE_SECONDS, ZOOM_SECONDS), strict=True):
         bpy.app.timers.register(timer, first_interval=seconds, persistent=True)
 
@@ -160,8 +155,8 @@ def register() -> None:
 def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
-    for function in (*_TIMERS, save_all, jobs.poll):
-        if bpy.app.timers.is_registered(function):
-            bpy.app.timers.unregister(function)
+    for timer in (*_TIMERS, save_all, jobs.poll):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(function)

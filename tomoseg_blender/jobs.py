@@ -7,7 +7,6 @@ call waits until the step is done and raises what went wrong.
 import queue
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,8 @@ from .worker import HANDLE, WorkerError
 
 POLL_SECONDS = 0.1
 LINE_SECONDS = 10.0
+CLEAR = "\r\033[K"  # empties a terminal's line
+NOTES = 4  # lines of a job's log that stay in the panel after its end
 OnDone = Callable[[Scene, dict[str, Any]], str]
 
 
@@ -41,7 +42,7 @@ class Job:
     message: str = "Starting"
     seconds_left: float | None = None
     cancelling: bool = False
-    log: deque[str] = field(default_factory=lambda: deque(maxlen=100))
+    log: list[str] = field(default_factory=list)
     preview: str = ""
 
     @property
@@ -61,6 +62,7 @@ class Outcome:
     title: str
     failed: bool
     sentence: str
+    notes: tuple[str, ...] = ()
 
 
 class JobFailed(TomosegError):
@@ -93,10 +95,11 @@ def busy() -> str | None:
     return None if job is None else f"{job.title} is running: wait for its end, or cancel it."
 
 
-def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any]], on_done: OnDone) -> None:
+def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any]], on_done: OnDone) -> str:
     """Send request (method, params) to the worker; `on_done` gets the result in the main thread.
 
-    In background mode this returns when all is done. Raises TomosegError for what goes wrong until then.
+    Returns a sentence for the user: in a window that the job runs, in background mode, where this returns when all is
+    done, how it ended. Raises TomosegError for what goes wrong until then.
     """
     if (reason := busy()) is not None:
         raise WorkerError(reason)
@@ -105,9 +108,10 @@ def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any
     job.number = worker.request(*request)
     HANDLE.job, HANDLE.outcome = job, None
     if bpy.app.background:
-        _wait(job)
-    elif not bpy.app.timers.is_registered(poll):
+        return _wait(job)
+    if not bpy.app.timers.is_registered(poll):
         bpy.app.timers.register(poll, first_interval=POLL_SECONDS, persistent=True)
+    return f"{title} …"
 
 
 def cancel() -> None:
@@ -128,7 +132,8 @@ def poll() -> float | None:
     return POLL_SECONDS if running() is not None else None
 
 
-def _wait(job: Job) -> None:
+def _wait(job: Job) -> str:
+    """Wait for the end of a job and tell its progress; returns how it ended. Raises JobFailed."""
     assert HANDLE.worker is not None
     lines = _Lines(job.title)
     while running() is job:
@@ -141,8 +146,9 @@ def _wait(job: Job) -> None:
         lines.show(job)
     lines.close()
     last = outcome()
-    if last is not None and last.failed:
-        raise JobFailed(last.sentence)
+    if last is None or last.failed:
+        raise JobFailed("The worker was stopped." if last is None else last.sentence)
+    return last.sentence
 
 
 def _take(job: Job, message: dict[str, Any] | None) -> None:
@@ -189,7 +195,7 @@ def _answered(job: Job, message: dict[str, Any]) -> None:
 
 def _end(job: Job, *, failed: bool, sentence: str) -> None:
     HANDLE.job = None
-    HANDLE.outcome = Outcome(job.step, job.title, failed, sentence)
+    HANDLE.outcome = Outcome(job.step, job.title, failed, sentence, tuple(job.log)[-NOTES:])
 
 
 def _show_progress() -> None:
@@ -205,14 +211,17 @@ class _Lines:
     """Progress in background mode: a bar on a terminal, elsewhere a line every 10 s, on stderr."""
 
     def __init__(self, title: str) -> None:
-        self._title, self._last = title, time.monotonic()
+        self._title, self._last, self._told = title, time.monotonic(), 0
         self._terminal = sys.stderr.isatty()
 
     def show(self, job: Job) -> None:
         now = time.monotonic()
+        for line in job.log[self._told :]:
+            print(f"{CLEAR if self._terminal else ''}{line}", file=sys.stderr, flush=True)
+        self._told = len(job.log)
         if self._terminal and now - self._last > 0.2:
             filled = round(30 * job.fraction)
-            print(f"\r\033[K{job.text} |{'█' * filled}{' ' * (30 - filled)}|", end="", file=sys.stderr, flush=True)
+            print(f"{CLEAR}{job.text} |{'█' * filled}{' ' * (30 - filled)}|", end="", file=sys.stderr, flush=True)
             self._last = now
         elif not self._terminal and now - self._last >= LINE_SECONDS:
             print(f"{self._title}: {job.text}", file=sys.stderr, flush=True)
@@ -220,4 +229,4 @@ class _Lines:
 
     def close(self) -> None:
         if self._terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            print(CLEAR, end="", file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ _STEPS = (
     ("build_trainset",),
     ("train", "continue_training", "show_training_result"),
     ("apply",),
-    ("merge", "mask_from_map", "resample"),
+    ("merge", "resample"),
     ("import_mask", "import_surfaces", "import_volumes"),
     ("measure",),
     ("figure",),

@@ -157,7 +157,7 @@ def _mirror_tomograms(group: Any, project: Project) -> None:
         known = Geometry(entry.voxel_size).voxel_size_known
         item.voxel_size = entry.voxel_size[0] if known else 0.0
         item.missing = not project.tomogram_path(entry.name).is_file()
-        item.segmentations = len(project.segmentations(entry.name))
+        item.segmentations = len(project.maps_for_merging(entry.name))
         item.masked = project.mask_path(entry.name).is_file()
     group.tomogram_index = max(0, min(group.tomogram_index, len(group.tomograms) - 1))
 

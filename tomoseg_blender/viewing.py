@@ -11,6 +11,7 @@ from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from . import painting, state
 from .scene import boxes, labels, slices, tomogram
+from .scene.slice_pixels import automatic_window
 
 FRAME = 1.1  # the view is this much wider than the tomogram
 
@@ -35,7 +36,7 @@ def show(scene: Scene, item: Any) -> Any:
     empty = tomogram.ensure_tomogram(item.name, opened.shape, opened.geometry)
     with state.muted():
         if item.low == item.high:
-            item.low, item.high = slices.automatic_window(opened.data[opened.shape[0] // 2])
+            item.low, item.high = automatic_window(opened.data[opened.shape[0] // 2])
         scene.tomoseg.tomogram_index = scene.tomoseg.tomograms.find(item.name)
         scene.tomoseg.shown = item.name
     boxes.show_boxes(state.require_project(scene).boxes())

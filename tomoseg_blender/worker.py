@@ -42,8 +42,10 @@ class Worker:
                 f"The worker's Python {python} cannot be started ({error.strerror}): choose another interpreter in "
                 "Tomoseg's preferences."
             ) from error
-        for target in (self._read_messages, self._read_log):
-            threading.Thread(target=target, daemon=True).start()
+        targets = (self._read_messages, self._read_log)
+        self._readers = [threading.Thread(target=target, daemon=True) for target in targets]
+        for reader in self._readers:
+            reader.start()
 
     @property
     def process_id(self) -> int:
@@ -120,6 +122,10 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for reader, stream in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
+            reader.join(timeout=1.0)
+            if stream is not None and not reader.is_alive():
+                stream.close()
 
 
 def _popen_settings() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,3 +46,36 @@ def empty_file(extension: ModuleType) -> None:
 def part(extension: ModuleType) -> Any:
     """`part("tomo.mrc")` is the extension's own copy of a module, not pytest's plain one."""
     return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@pytest.fixture
+def tomogram_file(part: Any, tmp_path: Path) -> Path:
+    """cell.mrc, 9 × 40 × 56 voxels [z, y, x] of 10 Å, not at the world's origin: a bright bar in one corner."""
+    volume, geometry = make_volume(), part("tomo.geometry").Geometry((10.0, 10.0, 10.0), (120.0, -30.0, 50.0))
+    part("tomo.mrc").write_mrc(tmp_path / "cell.mrc", volume, geometry)
+    part("tomo.mrc").write_mrc(tmp_path / "bar.mrc", bar(), geometry)
+    return tmp_path / "cell.mrc"
+
+
+def bar() -> np.ndarray:
+    """The label of the bar, int8 [z, y, x]: asymmetric along all three axes."""
+    label = np.zeros((9, 40, 56), np.int8)
+    label[1:6, 4:12, 6:50] = 1
+    return label
+
+
+def make_volume() -> np.ndarray:
+    """Noise of deviation 1 and a bar 4 above it, float32 [z, y, x]."""
+    noise = np.random.default_rng(5).normal(0, 1, (9, 40, 56))
+    return (noise + 4 * bar()).astype(np.float32)
+
+
+@pytest.fixture
+def project(tomogram_file: Path) -> Path:
+    """An open project with the imported, shown tomogram "cell" and the feature "bar"; its folder."""
+    folder = tomogram_file.parent / "project"
+    bpy.ops.tomoseg.create_project(directory=str(folder))
+    bpy.ops.tomoseg.import_tomogram(filepath=str(tomogram_file))
+    bpy.ops.tomoseg.show_tomogram()
+    bpy.ops.tomoseg.add_feature(name="bar")
+    return folder

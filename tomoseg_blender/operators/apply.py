@@ -35,8 +35,7 @@ class TOMOSEG_OT_apply(ApplySettings, OfFeature, Action, Operator):
         names = named_tomograms(scene, self.tomograms, ticked=self.chosen)
         options = settings_of(self, context, "apply", ApplySettings)
         params = applying_request(scene, feature.name, names, options)
-        jobs.start(scene, "apply", f"Applying {feature.name}", ("apply", params), _applied)
-        return f"Applying {feature.name} to {', '.join(names)}"
+        return jobs.start(scene, "apply", f"Applying {feature.name}", ("apply", params), _applied)
 
 
 def named_tomograms(scene: Scene, text: str, *, ticked: bool) -> list[str]:

@@ -29,8 +29,7 @@ class TOMOSEG_OT_build_trainset(TrainsetSettings, OfFeature, Action, Operator):
             "feature": feature.name,
             **settings_of(self, context, "trainset", TrainsetSettings),
         }
-        jobs.start(scene, "trainset", f"Training set of {feature.name}", ("trainset", params), _built)
-        return f"Building the training set of {feature.name}"
+        return jobs.start(scene, "trainset", f"Training set of {feature.name}", ("trainset", params), _built)
 
 
 def _built(scene: Scene, result: dict[str, Any]) -> str:

@@ -47,8 +47,7 @@ class TOMOSEG_OT_import_rois(OfFeature, OfTomogram, Action, Operator):
             params |= {"info": str(path), "kind": self.kind}
         else:
             params["positives" if self.kind == "positive" else "negatives"] = str(path)
-        jobs.start(scene, "boxes", f"Importing {path.name}", ("import_rois", params), _imported)
-        return f"Importing boxes from {path.name}"
+        return jobs.start(scene, "boxes", f"Importing {path.name}", ("import_rois", params), _imported)
 
 
 def _imported(scene: Scene, result: dict[str, Any]) -> str:
@@ -91,8 +90,7 @@ class TOMOSEG_OT_export_rois(OfFeature, Action, Operator):
             "output": str(folder),
             "format": self.format,
         }
-        jobs.start(scene, "boxes", f"Exporting {feature.name}", ("export_rois", params), _exported)
-        return f"Writing the boxes of {feature.name} to {folder}"
+        return jobs.start(scene, "boxes", f"Exporting {feature.name}", ("export_rois", params), _exported)
 
 
 def _exported(_scene: Scene, result: dict[str, Any]) -> str:

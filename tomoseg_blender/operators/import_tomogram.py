@@ -41,8 +41,7 @@ class TOMOSEG_OT_import_tomogram(ImportSettings, Action, Operator):
             "project": str(state.require_project(scene).folder),
             **without_defaults(options, "voxel_size"),
         }
-        jobs.start(scene, "import", "Importing", ("import", params), _imported)
-        return f"Importing {', '.join(path.name for path in paths)}"
+        return jobs.start(scene, "import", "Importing", ("import", params), _imported)
 
 
 def chosen_files(filepath: str, directory: str, names: list[str]) -> list[Path]:
@@ -59,7 +58,7 @@ def _imported(scene: Scene, result: dict[str, Any]) -> str:
     state.refresh(scene)
     names = [entry["name"] for entry in result["tomograms"]]
     group = scene.tomoseg
-    if names:
+    if names and not group.shown:  # what somebody looks at now stays
         group.tomogram_index = group.tomograms.find(names[-1])
     return f"Imported {', '.join(names)}"
 

@@ -35,8 +35,7 @@ class TOMOSEG_OT_measure(OfTomogram, Action, Operator):
         mask = mask_of(scene, item.name, self.filepath)
         csv = Path(bpy.path.abspath(self.csv)) if self.csv else mask.with_suffix(".csv")
         params = {"mask": str(mask), "csv": str(csv)}
-        jobs.start(scene, "measure", f"Measuring {mask.name}", ("measure", params), _measured)
-        return f"Measuring {mask.name}"
+        return jobs.start(scene, "measure", f"Measuring {mask.name}", ("measure", params), _measured)
 
 
 def _measured(scene: Scene, result: dict[str, Any]) -> str:

@@ -12,13 +12,15 @@ from ...tomo.names import feature_of
 from ...tomo.project import Project
 from .. import jobs, state
 from ..settings import MergeSettings, settings_of
-from .common import Action, OfFeature, OfTomogram
+from .common import Action, OfTomogram
 
 
 class TOMOSEG_OT_merge(MergeSettings, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.merge"
     bl_label = "Merge Maps"
-    bl_description = "Let the maps of all features compete, and write one mask with a table of its labels"
+    bl_description = (
+        "Let the maps of all features compete, and write one mask with a table of its labels; one map makes it alone"
+    )
     bl_options = {"REGISTER"}
     needs = "merge"
     waits = True
@@ -34,8 +36,7 @@ class TOMOSEG_OT_merge(MergeSettings, OfTomogram, Action, Operator):
         item = state.tomogram_named(scene, self.tomogram)
         options = settings_of(self, context, "merge", MergeSettings)
         request = merge_request(scene, item.name, _named(self.features), options)
-        jobs.start(scene, "merge", f"Merging {item.name}", ("merge", request), _merged)
-        return f"Merging the maps of {item.name}"
+        return jobs.start(scene, "merge", f"Merging {item.name}", ("merge", request), _merged)
 
 
 def _named(features: str) -> list[str]:
@@ -54,8 +55,8 @@ def merge_request(scene: Scene, tomogram: str, features: list[str], options: dic
     return {
         "maps": [str(maps[name]) for name in names],
         "output": str(project.mask_path(tomogram)),
+        "alone": len(names) == 1,  # one map makes the mask by itself
         "threshold": thresholds,
-        "alone": len(names) == 1,
         "colours": [state.hex_colour(group) for group in groups],
         "like": str(project.tomogram_path(tomogram)),
     }
@@ -65,23 +66,6 @@ def _merged(scene: Scene, result: dict[str, Any]) -> str:
     state.refresh(scene)
     labels = ", ".join(f"{label['value']} {label['name']} ({label['voxels']} voxels)" for label in result["labels"])
     return f"Mask {Path(result['mask']).name}: {labels}"
-
-
-class TOMOSEG_OT_mask_from_map(MergeSettings, OfFeature, OfTomogram, Action, Operator):
-    bl_idname = "tomoseg.mask_from_map"
-    bl_label = "Mask of One Map"
-    bl_description = "Make the mask of the active feature's map alone, without other features that compete"
-    bl_options = {"REGISTER"}
-    needs = "no_feature"
-    waits = True
-
-    def act(self, context: Context) -> str:
-        scene = context.scene
-        item, feature = state.tomogram_named(scene, self.tomogram), state.feature_named(scene, self.feature)
-        options = settings_of(self, context, "merge", MergeSettings)
-        request = {**merge_request(scene, item.name, [feature.name], options), "alone": True}
-        jobs.start(scene, "merge", f"Mask of {feature.name}", ("merge", request), _merged)
-        return f"Making the mask of {feature.name} in {item.name}"
 
 
 class TOMOSEG_OT_resample(OfTomogram, Action, Operator):
@@ -111,8 +95,7 @@ class TOMOSEG_OT_resample(OfTomogram, Action, Operator):
         source = Path(bpy.path.abspath(self.filepath))
         output = Path(bpy.path.abspath(self.output)) if self.output else _beside(project, source, item.name)
         params = {"map": str(source), "like": str(project.tomogram_path(item.name)), "output": str(output)}
-        jobs.start(scene, "merge", f"Resampling {source.name}", ("resample", params), _resampled)
-        return f"Resampling {source.name} to {item.name}"
+        return jobs.start(scene, "merge", f"Resampling {source.name}", ("resample", params), _resampled)
 
 
 def _beside(project: Project, source: Path, tomogram: str) -> Path:
@@ -127,6 +110,4 @@ def _resampled(scene: Scene, result: dict[str, Any]) -> str:
     return f"Wrote {Path(result['output']).name}"
 
 
-register, unregister = bpy.utils.register_classes_factory(
-    (TOMOSEG_OT_merge, TOMOSEG_OT_mask_from_map, TOMOSEG_OT_resample)
-)
+register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_merge, TOMOSEG_OT_resample))

@@ -62,7 +62,13 @@ class TOMOSEG_OT_finish_painting(Action, Operator):
     bl_label = "Finish Painting"
     bl_description = "Leave painting; the labels are saved in the project"
     bl_options = {"REGISTER", "UNDO"}
-    needs = "not_painting"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.mode != "PAINT_TEXTURE":
+            cls.poll_message_set("Nothing is being painted now.")
+            return False
+        return True
 
     def act(self, context: Context) -> str:
         bpy.ops.object.mode_set(mode="OBJECT")

@@ -44,8 +44,7 @@ class _ImportMask(SurfaceSettings, OfTomogram, Action):
         options = settings_of(self, context, "surface", SurfaceSettings)
         wanted = {kind: options[kind] if not self.only else kind == self.only for kind in ("surfaces", "volumes")}
         if wanted["surfaces"]:
-            start_surfaces(scene, item.name, mask, options, with_volumes=wanted["volumes"])
-            return f"Making the surfaces of {mask.name}"
+            return start_surfaces(scene, item.name, mask, options, with_volumes=wanted["volumes"])
         return add_volumes(scene, item.name, mask)
 
 
@@ -72,7 +71,7 @@ class TOMOSEG_OT_import_volumes(_ImportMask, Operator):
     only = "volumes"
 
 
-def start_surfaces(scene: Scene, name: str, mask: Path, options: dict[str, Any], *, with_volumes: bool) -> None:
+def start_surfaces(scene: Scene, name: str, mask: Path, options: dict[str, Any], *, with_volumes: bool) -> str:
     """Let the worker make surfaces; they come into the scene when it is done."""
     project = state.require_project(scene)
     chosen = {key: options[key] for key in WORKER_OPTIONS}
@@ -82,7 +81,7 @@ def start_surfaces(scene: Scene, name: str, mask: Path, options: dict[str, Any],
         sentence = add_surfaces(scene, name, result["surfaces"])
         return f"{sentence} {add_volumes(scene, name, mask)}" if with_volumes else sentence
 
-    jobs.start(scene, "results", f"Surfaces of {name}", ("surface", params), done)
+    return jobs.start(scene, "results", f"Surfaces of {name}", ("surface", params), done)
 
 
 def _empty_of(scene: Scene, name: str) -> Any:

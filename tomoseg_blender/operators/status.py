@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Operator, Scene
 
 from .. import jobs
-from ..preferences import preferences, worker_python
+from ..preferences import preferences
 from .common import Action
 
 
@@ -39,8 +39,7 @@ class TOMOSEG_OT_check_worker(Action, Operator):
         chosen = preferences()
         if chosen is not None:
             chosen.report = "Checking …"
-        jobs.start(context.scene, "status", "Checking the worker", ("check", {}), _checked)
-        return f"Checking {worker_python()}"
+        return jobs.start(context.scene, "status", "Checking the worker", ("check", {}), _checked)
 
 
 def _checked(_scene: Scene, result: dict[str, Any]) -> str:

@@ -24,8 +24,7 @@ class _Train(TrainSettings, OfFeature, Action):
         feature = state.feature_named(scene, self.feature)
         options = settings_of(self, context, "train", TrainSettings)
         params = training_request(scene, feature, options, go_on=self.go_on)
-        jobs.start(scene, "train", f"Training {feature.name}", ("train", params), _trained)
-        return f"Training {feature.name}"
+        return jobs.start(scene, "train", f"Training {feature.name}", ("train", params), _trained)
 
 
 def training_request(scene: Scene, feature: Any, options: dict[str, Any], *, go_on: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ...tomo.errors import TomosegError
 from .. import jobs, painting, pictures, state, viewing
 from ..properties import AXES
 from ..scene import slices
+from ..scene.slice_pixels import automatic_window
 from .common import Action, OfTomogram
 
 
@@ -80,7 +81,7 @@ class TOMOSEG_OT_automatic_contrast(Action, Operator):
         item = shown[0]
         axis = context.scene.tomoseg.axis
         data = viewing.data_of(context.scene, item.name).data
-        low, high = slices.automatic_window(slices.slice_at(data, axis, getattr(item, f"slice_{axis}")))
+        low, high = automatic_window(slices.slice_at(data, axis, getattr(item, f"slice_{axis}")))
         with state.muted():
             item.low, item.high = low, high
         viewing.show_again(context.scene)
@@ -102,14 +103,16 @@ class TOMOSEG_OT_spectrum(OfTomogram, Action, Operator):
         project = state.require_project(scene)
         output = project.folder / "spectra" / f"{item.name}.png"
         params = {"tomogram": str(project.tomogram_path(item.name)), "output": str(output), "slice": item.slice_z}
-        jobs.start(scene, "view", f"Fourier amplitude of {item.name}", ("spectrum", params), _spectrum_shown)
-        return f"Fourier amplitude of {item.name}"
+        return jobs.start(scene, "view", f"Fourier amplitude of {item.name}", ("spectrum", params), _spectrum_shown)
 
 
 def _spectrum_shown(_scene: Scene, result: dict[str, Any]) -> str:
     pictures.show(Path(result["output"]))
-    angle = result.get("tilt_axis")
-    return "Fourier amplitude shown" if angle is None else f"Tilt axis at about {angle:.0f}° from y"
+    angle, highest = result["tilt_axis_degrees"], result["highest_tilt_degrees"]
+    if angle is None:
+        return "Fourier amplitude shown; no missing wedge is seen."
+    tilts = "" if highest is None else f", tilts up to about {highest:.0f}°"
+    return f"Fourier amplitude shown; the tilt axis is at about {angle:.0f}° from x{tilts}."
 
 
 register, unregister = bpy.utils.register_classes_factory(

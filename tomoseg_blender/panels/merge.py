@@ -20,7 +20,6 @@ class TOMOSEG_PT_merge(TomosegPanel, Panel):
         row.active = not options.trained_thresholds
         row.prop(options, "threshold")
         operator(layout, "merge", icon="AUTOMERGE_ON")
-        operator(layout, "mask_from_map", icon="MOD_MASK")
         operator(layout, "resample", icon="FULLSCREEN_ENTER")
         draw_job(layout, context, "merge")
 

@@ -21,11 +21,13 @@ class TOMOSEG_PT_status(TomosegPanel, Panel):
         job, last = jobs.running(), jobs.outcome()
         if job is not None:
             draw_progress(layout, job)
-            for line in list(job.log)[-LOG_LINES:]:
+            for line in job.log[-LOG_LINES:]:
                 sentence(layout, context, line)
         elif last is not None:
             icon = "ERROR" if last.failed else "CHECKMARK"
             sentence(layout, context, f"{last.title}: {last.sentence}", icon, alert=last.failed)
+            for line in last.notes:
+                sentence(layout, context, line)
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_status,))

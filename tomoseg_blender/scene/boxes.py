@@ -141,4 +141,6 @@ def _box_objects() -> list[Any]:
 
 def _linked_objects() -> list[Any]:
     # An object deleted in the viewport stays in bpy.data without a collection until the file is saved and loaded.
-    return [scene_object for scene_object in bpy.data.objects if scene_object.users_collection]
+    # Asking each object for its collections (users_collection) takes ten times as long.
+    places = [*bpy.data.collections, *(scene.collection for scene in bpy.data.scenes)]
+    return list({one.name_full: one for place in places for one in place.objects}.values())
