@@ -16,9 +16,10 @@ ALMOST_ALL = 0.99  # of a resampled pixel must come from annotated pixels for it
 class Augmentation:
     """How strongly samples are varied; 0 or False is off.
 
-    turn, flip: any angle, mirror images. stretch: largest change of size as a natural logarithm. bend: pixels by which
-    a smooth random field moves the image. gain: largest change of contrast, natural logarithm. offset, noise: standard
-    deviations of the image. blur: chance that a sample is smoothed (sigma 0.5 to 1 pixel).
+    turn, flip: any angle, mirror images (of neighbouring slices too: the top one becomes the bottom one).
+    stretch: largest change of size as a natural logarithm. bend: pixels by which a smooth random field moves the
+    image. gain: largest change of contrast, natural logarithm. offset, noise: standard deviations of the image.
+    blur: chance that a sample is smoothed (sigma 0.5 to 1 pixel).
     dark_corners: cut the box out first and let 0 come in at the corners, counted as background, as EMAN2 does.
     """
 
@@ -64,6 +65,9 @@ def cut(images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, r
     grid = _grid(images, size, augmentation, random)
     masks = torch.stack([labels == FEATURE, labels != IGNORE], dim=1).float()
     beyond = "zeros" if augmentation.dark_corners else "reflection"
+    if augmentation.flip and images.shape[1] > 1:
+        upside_down = (_between(0, 1, images.shape[0], random) < 0.5).view(-1, 1, 1, 1)
+        images = torch.where(upside_down, images.flip(1), images)
     turned = functional.grid_sample(images, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
     moved = functional.grid_sample(masks, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     feature, known = moved[:, :1], (moved[:, 1:] > ALMOST_ALL).float()
