@@ -23,7 +23,10 @@ def test_a_contour_closed_over_corners_alone_counts_as_closed():
 
 
 def test_connected_follows_a_winding_path_and_does_not_jump_over_row_ends():
-    spiral = drawn("#########", "........#", "#######.#", "#.....#.#", "#.###.#.#", "#.#...#.#", "#.#####.#", "#.......#") == 1
+    spiral = (
+        drawn("#########", "........#", "#######.#", "#.....#.#", "#.###.#.#", "#.#...#.#", "#.#####.#", "#.......#")
+        == 1
+    )
     seed = np.zeros(spiral.shape, bool)
     seed[0, 0] = True
     rows = label_edit.connected(spiral, seed)
