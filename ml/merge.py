@@ -82,7 +82,9 @@ def thresholds_for(options: Options) -> list[float]:
     """One threshold per map; raises UsageError where their number does not fit."""
     count = len(options.maps)
     if count < 2 and not options.alone:
-        raise UsageError("merging needs two maps or more: name the map of each feature, or add --alone for a mask of one")
+        raise UsageError(
+            "merging needs two maps or more: name the map of each feature, or add --alone for a mask of one"
+        )
     if count > MOST_LABELS:
         raise UsageError(f"at most {MOST_LABELS} maps can be merged into one mask, not {count}")
     given = options.threshold or (DEFAULT_THRESHOLD,)

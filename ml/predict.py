@@ -24,7 +24,8 @@ class Predictor:
     """A network ready to be applied to the slices of any tomogram.
 
     flips: 1, or 8 for the mean over all flips and quarter turns. memory: GB for everything; tiles get a part of it.
-    Where a graphics card has too little memory, smaller tiles are tried, and `notes` says so.
+    stride: sizes are padded to multiples of it. reach: how far the network looks around a pixel.
+    Where a graphics card has too little memory, smaller tiles are tried, and `take_notes` says so.
     """
 
     def __init__(self, network: LoadedNetwork, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> None:
@@ -33,12 +34,12 @@ class Predictor:
         self.info, self.context = network.info, network.context
         self._device, self._flips = device, flips
         # Scaling a coarser output up looks at its neighbours, too.
-        self._stride = network.stride
-        self._halo = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
+        self.stride = network.stride
+        self.reach = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
         self._half = device.type == "cuda"
         per_pixel = bytes_per_pixel(network) * _KEPT_PER_PIXEL * (0.5 if self._half else 1.0)
         self._budget = int(memory * SHARE_FOR_TILES * 1e9 / per_pixel)  # pixels
-        self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 1536), self._halo, self._stride)
+        self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 1536), self.reach, self.stride)
         self._network = network.for_applying(device)
         if self._half:
             self._network.module.half()
@@ -58,19 +59,19 @@ class Predictor:
             try:
                 return self._predict(slab)
             except RuntimeError as error:
-                if not out_of_gpu_memory(error) or self._tile <= smallest_tile(self._halo, self._stride):
+                if not out_of_gpu_memory(error) or self._tile <= smallest_tile(self.reach, self.stride):
                     raise
             self._budget //= 2
-            self._tile = _tile_side(self._budget, self._tile, self._halo, self._stride)
+            self._tile = _tile_side(self._budget, self._tile, self.reach, self.stride)
             torch.cuda.empty_cache()
             self.notes.append(f"The graphics card's memory is too small: going on with tiles of {self._tile} pixels.")
 
     def _predict(self, slab: Floats) -> Floats:
         height, width = slab.shape[1:]
-        padded = pad_to_stride(slab, self._stride)
+        padded = pad_to_stride(slab, self.stride)
         count = len(slab) - self.context + 1
-        rows = spans(padded.shape[1], self._tile, self._halo, self._stride)
-        columns = spans(padded.shape[2], self._tile, self._halo, self._stride)
+        rows = spans(padded.shape[1], self._tile, self.reach, self.stride)
+        columns = spans(padded.shape[2], self._tile, self.reach, self.stride)
         found = np.zeros((count, *padded.shape[1:]), np.float32)
         batch = self._batch_size(rows[0], columns[0])
         with torch.inference_mode():

@@ -28,7 +28,7 @@ if os.name == "posix":
     import fcntl
 
 SCHEMA = 1
-JOURNAL_SECONDS = 2.0  # at most so much work is lost by a kill
+JOURNAL_SECONDS = 1.0  # at most so much work is lost by a kill
 
 
 def unfinished_files(path: Path) -> tuple[Path, Path]:
