@@ -1,0 +1,199 @@
+# Figures: each label's colour where it is expected, a true scale bar, and a scene that changes nothing else.
+import colorsys
+
+import bpy
+import numpy as np
+import pytest
+
+SHAPE = (12, 40, 60)
+COLOURS = {"membrane": "#56b4e9", "microtubule": "#e69f00", "carbon": "#009e73"}
+# Boxes of voxels (x, y, z from, to): one in each of three corners, none like another.
+PLACES = {
+    "membrane": ((2, 2, 1), (14, 10, 11)),
+    "microtubule": ((40, 4, 2), (56, 12, 10)),
+    "carbon": ((4, 26, 3), (20, 36, 9)),
+}
+SIZE = (320, 240)
+
+
+@pytest.fixture
+def figure(part):
+    return part("tomoseg_blender.scene.figure")
+
+
+@pytest.fixture
+def cell(part):
+    """A tomogram of 60 × 40 × 12 voxels of 10 Å with three boxes as surfaces; returns its empty."""
+    geometry = part("tomo.geometry").Geometry((10.0, 10.0, 10.0), (0.0, 200.0, 0.0))
+    empty = part("tomoseg_blender.scene.tomogram").ensure_tomogram("cell", SHAPE, geometry)
+    for name, (low, high) in PLACES.items():
+        part("tomoseg_blender.scene.meshes").show_surface(*block(low, high), empty, name, COLOURS[name])
+    return empty
+
+
+def block(low, high):
+    """Vertices in voxels and outward triangles of a box."""
+    low, high = np.array(low, np.float32), np.array(high, np.float32)
+    corner = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], np.float32)
+    faces = "023031457476015054267273046062137175"
+    return low + corner * (high - low), np.array([int(digit) for digit in faces], np.int32).reshape(-1, 3)
+
+
+def world(voxels):
+    """(n, 3) voxel coordinates (x, y, z) of `cell` in Blender units."""
+    return np.array(voxels, float) * 0.1 + (0.0, 2.0, 0.0)
+
+
+def render(figure, cell, tmp_path, samples=4, **settings):
+    built = figure.build_figure(cell, figure.FigureSettings(size=SIZE, **settings))
+    path = tmp_path / "figure.png"
+    figure.render_figure(built, path, samples)
+    picture = bpy.data.images.load(str(path))
+    pixels = np.array(picture.pixels[:]).reshape(SIZE[1], SIZE[0], 4)
+    bpy.data.images.remove(picture)
+    return built, pixels
+
+
+def hue(colour):
+    return colorsys.rgb_to_hsv(*colour[:3])[0]
+
+
+def hue_of(text):
+    return hue([int(text[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+
+
+def at(built, pixels, voxel):
+    """The pixel (r, g, b, a) in which a voxel coordinate (x, y, z) is seen."""
+    x, y = built.pixels_of(world([voxel]))[0]
+    return pixels[int(y), int(x)]
+
+
+@pytest.mark.parametrize("background, plain", [("white", 1.0), ("dark", 0.08)])
+def test_each_label_shows_its_own_hue_where_it_lies(figure, cell, tmp_path, background, plain):
+    built, pixels = render(figure, cell, tmp_path, background=background)
+    for name, (low, high) in PLACES.items():
+        top = ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, high[2])
+        assert hue(at(built, pixels, top)) == pytest.approx(hue_of(COLOURS[name]), abs=0.02), name
+    empty_place = at(built, pixels, (50, 36, 0))
+    assert empty_place[:3] == pytest.approx([plain] * 3, abs=0.03)
+
+
+def test_the_top_of_a_surface_is_about_as_bright_as_its_colour(figure, cell, tmp_path):
+    built, pixels = render(figure, cell, tmp_path)
+    seen = at(built, pixels, (8, 6, 11))
+    assert seen[:3] == pytest.approx([0x56 / 255, 0xB4 / 255, 0xE9 / 255], abs=0.12)
+
+
+def test_the_scale_bar_is_as_long_as_it_says_to_the_pixel(figure, cell, tmp_path):
+    built, pixels = render(figure, cell, tmp_path, 48, elevation=90.0, azimuth=0.0, outline=False, legend=False)
+    # Measured in the picture: membrane and microtubule together are 54 voxels of 1 nm wide.
+    row = pixels[int(built.pixels_of(world([(8, 6, 11)]))[0][1]), :, :3]
+    shown = np.flatnonzero(row.min(axis=1) < 0.75)
+    pixels_per_nm = (shown[-1] - shown[0] + 1) / 54
+    strip = 1.0 - pixels[:16, :, 0].astype(float) ** 2.2  # the light that the bar takes away, below its words
+    profile = strip.sum(axis=0)
+    bar = width_at_half(profile / np.median(profile[profile > profile.max() / 2]))
+    assert bar == pytest.approx(10 * pixels_per_nm, abs=1.0)
+    assert any(one.name.startswith("Figure 10 nm") for one in built.scene.objects)
+
+
+def width_at_half(profile):
+    """The width of what rises above 0.5, its ends found between two pixels."""
+    inside = np.flatnonzero(profile > 0.5)
+    first, last = inside[0], inside[-1]
+    before = (profile[first] - 0.5) / (profile[first] - profile[first - 1])
+    after = (profile[last] - 0.5) / (profile[last] - profile[last + 1])
+    return last - first + before + after
+
+
+def test_the_legend_has_patches_of_exactly_the_colours(figure, cell, tmp_path):
+    _, pixels = render(figure, cell, tmp_path)
+    strip = np.rint(pixels[: SIZE[1] // 6, :, :3] * 255).reshape(-1, 3)
+    for colour in COLOURS.values():
+        wanted = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+        assert (np.abs(strip - wanted).max(axis=1) <= 2).sum() > 20, colour
+
+
+def test_nothing_of_the_tomogram_reaches_into_the_strip_of_bar_and_legend(figure, cell, part):
+    settings = figure.FigureSettings(size=SIZE)
+    built = figure.build_figure(cell, settings)
+    parts = part("tomoseg_blender.scene.figure_parts")
+    corners = parts.box_points(cell)
+    built.scene.view_layers[0].update()  # measures the letters
+    patches = ("Figure legend", "Figure scale bar")
+    pieces = [one for one in built.scene.objects if one.type == "FONT" or one.name.startswith(patches)]
+    tops = np.concatenate([parts.mesh_points(one) for one in pieces])
+    assert len(pieces) == 8
+    assert built.pixels_of(tops)[:, 1].max() < built.pixels_of(corners)[:, 1].min()
+
+
+def test_the_slice_plane_shows_its_greys_as_written(figure, cell, part, tmp_path):
+    data = np.zeros(SHAPE, np.float32)
+    data[0, 20:, :] = 0.75
+    part("tomoseg_blender.scene.slices").show_slice(cell, "z", 0, data, 0.0, 1.0)
+    built, pixels = render(figure, cell, tmp_path, slice_axis="z")
+    assert at(built, pixels, (50, 36, 0.5))[:3] == pytest.approx([0.75] * 3, abs=0.02)
+    assert at(built, pixels, (30, 4, 0.5))[:3] == pytest.approx([0.0] * 3, abs=0.02)
+
+
+def test_the_cut_takes_away_what_lies_before_it(figure, cell, tmp_path):
+    whole, pixels = render(figure, cell, tmp_path, preset="cut_open", cut_axis="z", cut_position=0.5, outline=False)
+    inside = at(whole, pixels, (8, 6, 6))  # the cut of the membrane's block
+    assert hue(inside) == pytest.approx(hue_of(COLOURS["membrane"]), abs=0.02)
+    top_edge = at(whole, pixels, (8, 9.8, 10.8))  # was the block's far upper edge
+    assert top_edge[:3] == pytest.approx([1.0] * 3, abs=0.03)
+
+
+def test_a_single_feature_stands_alone(figure, cell, tmp_path):
+    built, pixels = render(figure, cell, tmp_path, preset="single", features=("carbon",), transparent=True)
+    assert [name for name, _, _ in built.shown] == ["carbon"]
+    assert at(built, pixels, (12, 31, 9))[3] == pytest.approx(1.0, abs=0.02)
+    assert at(built, pixels, (50, 8, 5))[3] == 0.0
+
+
+def test_a_figure_changes_nothing_in_the_persons_scene(figure, cell, part):
+    meshes = part("tomoseg_blender.scene.meshes")
+    meshes.find_surface(cell, "carbon").hide_render = True
+    scene = bpy.context.scene
+    before = (set(scene.objects), scene.camera, scene.world, scene.render.engine, set(bpy.data.scenes))
+    materials = [surface.active_material for surface in meshes.surfaces(cell)]
+    first = figure.build_figure(cell, figure.FigureSettings(preset="cut_open"))
+    assert [name for name, _, _ in first.shown] == ["membrane", "microtubule"]
+    figure.build_figure(cell, figure.FigureSettings())
+    after = (set(scene.objects), scene.camera, scene.world, scene.render.engine)
+    assert bpy.context.scene == scene and after == before[:4]
+    assert [surface.active_material for surface in meshes.surfaces(cell)] == materials
+    assert len(bpy.data.scenes) == 2  # the second figure took the first one's place
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"preset": "single"}, "choose one feature"),
+        ({"features": ("nucleus",)}, "no surface of nucleus in cell"),
+        ({"preset": "upside down"}, "no preset 'upside down': choose one of overview, cut_open, single"),
+        ({"slice_axis": "y"}, "No slice along y is shown"),
+        ({"size": (8, 8)}, "8 × 8 pixels"),
+        ({"use_volumes": True}, "nothing to show"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_and_nothing_is_built(figure, cell, part, settings, words):
+    with pytest.raises(part("tomo.errors").TomosegError, match=words):
+        figure.build_figure(cell, figure.FigureSettings(**settings))
+    assert len(bpy.data.scenes) == 1
+
+
+def test_a_scale_bar_needs_a_voxel_size(figure, part):
+    geometry = part("tomo.geometry").Geometry((1.0, 1.0, 1.0))
+    empty = part("tomoseg_blender.scene.tomogram").ensure_tomogram("unknown", SHAPE, geometry)
+    part("tomoseg_blender.scene.meshes").show_surface(*block((2, 2, 1), (14, 10, 11)), empty, "membrane", "#56b4e9")
+    with pytest.raises(part("tomo.errors").TomosegError, match="voxel size of unknown is unknown"):
+        figure.build_figure(empty, figure.FigureSettings())
+    assert figure.build_figure(empty, figure.FigureSettings(scale_bar=False)).shown
+
+
+def test_an_unwritable_folder_is_named(figure, cell, part, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    built = figure.build_figure(cell, figure.FigureSettings(size=(64, 64)))
+    with pytest.raises(part("tomo.errors").TomosegError, match=r"figure\.png"):
+        figure.render_figure(built, tmp_path / "file" / "figure.png", 1)
