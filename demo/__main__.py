@@ -10,6 +10,7 @@ from demo.inputs import Material
 from tomo.errors import TomosegError
 
 MOST_SECONDS = 45.0
+SIZE = (1200, 900)
 
 
 def main(words: list[str]) -> int:
@@ -18,7 +19,8 @@ def main(words: list[str]) -> int:
     began = time.monotonic()
     try:
         output = inputs.fresh_folder(arguments.output)
-        protocol.run(_material(arguments, output), output, arguments.network, arguments.seconds)
+        width, height = arguments.size
+        protocol.run(_material(arguments, output), output, arguments.network, arguments.seconds, (width, height))
     except TomosegError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -33,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for all that is made")
     parser.add_argument("--network", choices=("default", "classic"), default="default", help="what is trained")
     parser.add_argument("--seconds", type=float, default=MOST_SECONDS, help="train each feature for so long at most")
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="of the figure")
     return parser
 
 

@@ -16,15 +16,14 @@ from tomo.errors import TomosegError
 from tomo.names import tomogram_name
 from tomo.project import Project
 
-SIZE = (1200, 900)
 SAMPLES = 20
 SMALLEST = 200.0  # nm³: surfaces leave out smaller specks
 
 
-def run(material: Material, output: Path, network: str, seconds: float) -> None:
-    """Run all steps on `material` and leave the results in `output`. Raises TomosegError."""
+def run(material: Material, output: Path, network: str, seconds: float, size: tuple[int, int]) -> None:
+    """Run all steps on `material` and leave the results in `output`; size: of the figure, in pixels. Raises TomosegError."""
     with tempfile.TemporaryDirectory(prefix="tomoseg-demo-") as resources:
-        Demo(blender.start(Path(resources)), material, output).run(network, seconds)
+        Demo(blender.start(Path(resources)), material, output).run(network, seconds, size)
         blender.stop()
 
 
@@ -36,7 +35,7 @@ class Demo:
         self._name = tomogram_name(material.tomogram)
         self._features = tuple(material.labels)
 
-    def run(self, network: str, seconds: float) -> None:
+    def run(self, network: str, seconds: float, size: tuple[int, int]) -> None:
         """All steps, in the protocol's words."""
         project = self._import_tomogram()
         for feature in self._features:
@@ -44,7 +43,7 @@ class Demo:
         for feature in self._features:
             self._learn(feature, network, seconds)
         self._merge_and_measure(project)
-        self._show()
+        self._show(size)
         self._keep(project)
         for line in scores.lines(project.mask_path(self._name), self._material):
             _say(line)
@@ -96,9 +95,9 @@ class Demo:
         if not project.mask_path(self._name).is_file():
             raise TomosegError(f"No mask of {self._name} was written: see the messages above.")
 
-    def _show(self) -> None:
+    def _show(self, size: tuple[int, int]) -> None:
         _title("Render the figure")
-        _say(f"{SIZE[0]} × {SIZE[1]} pixels in Cycles on the CPU: half a minute on two cores")
+        _say(f"{size[0]} × {size[1]} pixels in Cycles on the CPU: half a minute on two cores")
         item = self._bpy.context.scene.tomoseg.tomograms[self._name]
         item.slice_z = max(item.shape[0] // 8, 1)
         with blender.quiet():
@@ -107,8 +106,8 @@ class Demo:
                 tomogram=self._name,
                 features=";".join(self._features),
                 slice_axis="z",
-                width=SIZE[0],
-                height=SIZE[1],
+                width=size[0],
+                height=size[1],
                 samples=SAMPLES,
                 filepath=str(self._output / "figure.png"),
             )

@@ -10,12 +10,14 @@ from ml.scores import dice
 from ml.volumes import open_any
 from tomo.label_table import load_label_table
 
+NOWHERE = -1  # for a feature that is not in the mask's table
+
 
 def dice_per_feature(mask: NDArray[np.integer], values: dict[str, int], material: Material) -> dict[str, float]:
     """{feature: Dice} of a mask [z, y, x] on the held-out slices; values: {feature: its integer in the mask}."""
     seen = np.asarray(mask[material.held_out])
     truth = {name: np.asarray(open_any(path).data[material.held_out]) != 0 for name, path in material.labels.items()}
-    return {name: dice(seen == values[name], truth[name]) for name in truth}
+    return {name: dice(seen == values.get(name, NOWHERE), truth[name]) for name in truth}
 
 
 def lines(mask: Path, material: Material) -> list[str]:
