@@ -21,7 +21,7 @@ SMALLEST = 200.0  # nm³: surfaces leave out smaller specks
 
 
 def run(material: Material, output: Path, network: str, seconds: float, size: tuple[int, int]) -> None:
-    """Run all steps on `material` and leave the results in `output`; size: of the figure, in pixels. Raises TomosegError."""
+    """Run all steps on `material` and leave the results in `output`. size: of the figure, pixels. Raises TomosegError."""
     with tempfile.TemporaryDirectory(prefix="tomoseg-demo-") as resources:
         Demo(blender.start(Path(resources)), material, output).run(network, seconds, size)
         blender.stop()

@@ -1,6 +1,7 @@
 """How good the demo's mask is: Dice per feature on slices that no box lay on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from tomo.label_table import load_label_table
 NOWHERE = -1  # for a feature that is not in the mask's table
 
 
-def dice_per_feature(mask: NDArray[np.integer], values: dict[str, int], material: Material) -> dict[str, float]:
+def dice_per_feature(mask: NDArray[Any], values: dict[str, int], material: Material) -> dict[str, float]:
     """{feature: Dice} of a mask [z, y, x] on the held-out slices; values: {feature: its integer in the mask}."""
     seen = np.asarray(mask[material.held_out])
     truth = {name: np.asarray(open_any(path).data[material.held_out]) != 0 for name, path in material.labels.items()}
