@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 from bpy.types import Brush, Context
+from mathutils import Color
 
 AT_LEAST_5 = bpy.app.version >= (5, 0, 0)
 BRUSH_NAME = "Tomoseg Label"
@@ -92,6 +93,13 @@ def _harden(context: Context, brush: Brush) -> None:
     brush.use_pressure_strength = False
     brush.use_pressure_size = False
     brush.strength = 1.0
+
+
+def set_brush_colour(brush: Brush, colour: tuple[float, float, float]) -> None:
+    """Let strokes have `colour` (r, g, b), 0 to 1 as on the screen; from 5.0 on a brush's colour is scene-linear."""
+    if brush.bl_rna.properties["color"].subtype == "COLOR":
+        colour = tuple(Color(colour).from_srgb_to_scene_linear())
+    brush.color = colour
 
 
 def set_brush_radius(brush: Brush, pixels: float) -> None:

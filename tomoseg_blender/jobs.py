@@ -21,6 +21,7 @@ from .worker import HANDLE, WorkerError
 POLL_SECONDS = 0.1
 LINE_SECONDS = 10.0
 CLEAR = "\r\033[K"  # empties a terminal's line
+CANCELLED = -32800  # the worker's code for a request that the user ended
 NOTES = 4  # lines of a job's log that stay in the panel after its end
 OnDone = Callable[[Scene, dict[str, Any]], str]
 
@@ -46,12 +47,17 @@ class Job:
     preview: str = ""
 
     @property
-    def text(self) -> str:
-        """What the progress bar says: `Training 40 %, 2 min left`."""
+    def done(self) -> str:
+        """What the progress bar says: `40 %, 2 min left`."""
         if self.cancelling:
-            return f"{self.title}: cancelling"
+            return "Cancelling"
         left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
-        return f"{self.message} {100 * self.fraction:.0f} %{left}"
+        return f"{100 * self.fraction:.0f} %{left}"
+
+    @property
+    def text(self) -> str:
+        """The same in one line with what is being done: `Training membrane: 40 %, 2 min left`."""
+        return f"{self.message}: {self.done}"
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,9 @@ def _take(job: Job, message: dict[str, Any] | None) -> None:
 
 def _answered(job: Job, message: dict[str, Any]) -> None:
     if (error := message.get("error")) is not None:
-        _end(job, failed=True, sentence=str(error.get("message", "The worker gave no reason.")))
+        cancelled = f"{job.title} was cancelled; what it had finished is kept."
+        sentence = str(error.get("message", "The worker gave no reason."))
+        _end(job, failed=True, sentence=cancelled if error.get("code") == CANCELLED else sentence)
         return
     scene = bpy.data.scenes.get(job.scene)
     if scene is None or scene.tomoseg.folder != job.folder:

@@ -151,7 +151,7 @@ class SurfaceSettings:
         name="Triangles", description="At most about so many triangles per surface; 0: all", default=2_000_000, min=0
     )
     smallest: FloatProperty(  # type: ignore[valid-type]
-        name="Smallest Part (nm³)", description="Leave out connected parts smaller than this", default=0.0, min=0.0
+        name="Smallest (nm³)", description="Leave out connected parts smaller than this", default=0.0, min=0.0
     )
     surfaces: BoolProperty(name="Surfaces", description="Make meshes", default=True)  # type: ignore[valid-type]
     volumes: BoolProperty(name="Volumes", description="Make OpenVDB volumes", default=True)  # type: ignore[valid-type]

@@ -142,6 +142,7 @@ def _look_down(space: Any, centre: Any, size: float) -> None:
     view.view_location = centre
     view.view_distance = FRAME * size * space.lens / 36.0
     space.clip_end = max(space.clip_end, 20 * size)
+    space.overlay.show_relationship_lines = False  # else a line from each box to its tomogram crosses the slice
     if space.shading.type == "SOLID":
         space.shading.light, space.shading.color_type = "FLAT", "TEXTURE"
 

@@ -39,7 +39,7 @@ def draw_job(layout: Any, context: Context, step: str) -> None:
     """Progress and Cancel while a job of this step runs, and how the last one ended."""
     job = jobs.running(step)
     if job is not None:
-        draw_progress(layout, job)
+        draw_progress(layout, context, job)
         return
     last = jobs.outcome(step)
     if last is not None:
@@ -47,8 +47,9 @@ def draw_job(layout: Any, context: Context, step: str) -> None:
         sentence(layout, context, last.sentence, icon, alert=last.failed)
 
 
-def draw_progress(layout: Any, job: Any) -> None:
-    """The bar with time left, and Cancel."""
+def draw_progress(layout: Any, context: Context, job: Any) -> None:
+    """What is being done, the bar with time left, and Cancel."""
+    sentence(layout, context, job.message)
     row = layout.row(align=True)
-    row.progress(factor=job.fraction, type="BAR", text=job.text)
+    row.progress(factor=job.fraction, type="BAR", text=job.done)
     row.operator("tomoseg.cancel_job", text="", icon="X")

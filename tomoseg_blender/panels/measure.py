@@ -6,6 +6,11 @@ from bpy.types import Context, Panel
 from .common import TomosegPanel, draw_job, operator
 
 
+def short(value: float) -> str:
+    """A number that fits into a narrow column: `0.123`, `12.3`, `93956`."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 class TOMOSEG_PT_measure(TomosegPanel, Panel):
     bl_idname = "TOMOSEG_PT_measure"
     bl_label = "10  Measure"
@@ -24,7 +29,7 @@ class TOMOSEG_PT_measure(TomosegPanel, Panel):
         for title in titles:
             grid.label(text=title)
         for row in group.measures:
-            sizes = (f"{row.volume:.4g}", f"{row.area:.4g}") if known else (str(row.voxels),)
+            sizes = (short(row.volume), short(row.area)) if known else (str(row.voxels),)
             for text in (row.name, str(row.parts), *sizes):
                 grid.label(text=text)
 

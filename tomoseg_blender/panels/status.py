@@ -20,7 +20,7 @@ class TOMOSEG_PT_status(TomosegPanel, Panel):
         sentence(layout, context, reasons.next_step, "ERROR" if wrong else "FORWARD", alert=wrong)
         job, last = jobs.running(), jobs.outcome()
         if job is not None:
-            draw_progress(layout, job)
+            draw_progress(layout, context, job)
             for line in job.log[-LOG_LINES:]:
                 sentence(layout, context, line)
         elif last is not None:
