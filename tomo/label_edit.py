@@ -12,6 +12,7 @@ from .labels import BACKGROUND, FEATURE, IGNORE
 
 Mask = NDArray[np.bool_]
 Label = NDArray[np.int8]
+MAP_THRESHOLD = 0.8  # where training has fixed none
 REACH = 128  # voxels: labels that moved further than this between two slices are not interpolated
 
 

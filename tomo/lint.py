@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import NEGATIVE, POSITIVE, Box
+from .boxes import Box
 from .errors import TomosegError
 from .files import read_json
 from .labels import FEATURE, annotated_slices, crop, load_label
 from .lint_checks import CHECKS, STRONG, Finding, Sample, stray_paint, worst_scores
 from .mrc import Tomogram, open_tomogram
 from .project import Project
-
-UNKNOWN = np.nan
 
 
 def check_annotation(project: Project, feature: str) -> list[Finding]:
@@ -29,7 +27,8 @@ def check_annotation(project: Project, feature: str) -> list[Finding]:
     """
     reader = _Reader(project, feature)
     boxes = [box for box in project.boxes() if box.feature == feature]
-    samples = [reader.sample(box) for box in boxes if box.kind in (POSITIVE, NEGATIVE)]
+    boxes.sort(key=lambda box: (box.tomogram, box.centre[2], box.centre[1], box.centre[0]))
+    samples = [reader.sample(box) for box in boxes]
     findings = [finding for check in CHECKS for finding in check(samples)]
     findings += _stray(reader, boxes)
     findings += worst_scores(samples, read_scores(project.triplets_path(feature).with_suffix(".json")))
@@ -75,11 +74,13 @@ class _Reader:
         z = min(max(box.centre[2], 0), depth - 1)
         path = self.project.label_path(box.tomogram, self.feature, z)
         if path not in self.labels:
-            self.labels[path] = load_label(path, (height, width))
+            self.labels = {path: load_label(path, (height, width))}  # boxes come slice by slice, and slices are large
+        picture = crop(tomogram.data[z], box, 0).astype(np.float32)
+        picture[crop(np.broadcast_to(np.int8(1), (height, width)), box, 0) == 0] = np.nan
         known = tomogram.geometry.voxel_size_known
         return Sample(
             box,
-            crop(np.asarray(tomogram.data[z], np.float32), box, UNKNOWN),
+            picture,
             crop(self.labels[path], box, 0),
             self._predicted(box, z),
             tomogram.shape,
@@ -91,7 +92,7 @@ class _Reader:
         if not path.is_file():
             return None
         found: Any = self._open(path)
-        return crop(np.asarray(found.data[z], np.float32), box, 0.0) if z < found.shape[0] else None
+        return crop(found.data[z], box, 0).astype(np.float32) if z < found.shape[0] else None
 
     def _open(self, path: Path) -> Tomogram:
         if path not in self.opened:
@@ -99,16 +100,13 @@ class _Reader:
         return self.opened[path]
 
 
-def painted_or_predicted(project: Project, tomogram: str, feature: str, z: int) -> NDArray[np.bool_] | None:
-    """Where the feature is painted, or its map is above the merging threshold, on a slice; None if nothing is known."""
-    entry = project.tomogram(tomogram)
-    label_path, map_path = project.label_path(tomogram, feature, z), project.segmentation_path(tomogram, feature)
-    known = None
-    if label_path.is_file():
-        known = load_label(label_path, entry.shape[1:]) == FEATURE
-    if map_path.is_file():
-        found = open_tomogram(map_path)
-        if found.shape == entry.shape:
-            strong = np.asarray(found.data[z]) > STRONG
-            known = strong if known is None else known | strong
-    return known
+def painted_or_predicted(project: Project, box: Box) -> bool:
+    """True if the box's feature is painted in it, or its map is above the merging threshold there."""
+    label = project.label_path(box.tomogram, box.feature, box.centre[2])
+    if label.is_file() and (crop(open_tomogram(label, single_slice=True).data[0], box, 0) == FEATURE).any():
+        return True
+    path = project.segmentation_path(box.tomogram, box.feature)
+    if not path.is_file():
+        return False
+    found = open_tomogram(path)
+    return box.centre[2] < found.shape[0] and bool((crop(found.data[box.centre[2]], box, 0) > STRONG).any())

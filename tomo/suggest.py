@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from .boxes import NEGATIVE, POSITIVE, Box
 
 Place = tuple[int, int, int]
-Mask = NDArray[np.bool_]
 _CANDIDATES = 30  # tried for each box; the one farthest from all others is taken
 _ROUNDS = 10
 
@@ -18,14 +17,14 @@ def suggest_negatives(
     shape: tuple[int, int, int],
     model: Box,
     count: int,
-    feature_on: Callable[[int], Mask | None],
+    on_feature: Callable[[Box], bool],
     seed: int = 0,
 ) -> list[Box]:
     """Up to `count` new negative boxes, each wholly inside the tomogram.
 
     boxes: the feature's, in this tomogram; none is overlapped, and a positive one keeps a distance of half its
     size along z too, since features go on there. shape: [z, y, x]. model: gives tomogram, feature and size.
-    feature_on: for a slice z, where the feature is painted or predicted, bool [y, x]; None where nothing is known.
+    on_feature: whether the feature is painted or predicted in a box; asked for places that are free otherwise.
     The same seed gives the same boxes. Fewer come back where there is no more room.
     """
     random = np.random.default_rng(seed)
@@ -40,20 +39,20 @@ def suggest_negatives(
             break
         z, y, x = (random.integers(first, last, _CANDIDATES) for first, last in spans)
         places = [(int(a), int(b), int(c)) for a, b, c in zip(x, y, z, strict=True)]
-        new = _best(places, taken, model, feature_on)
+        new = _best(places, taken, model, on_feature)
         if new is not None:
             found.append(new)
             taken.append(new)
     return found
 
 
-def _best(places: list[Place], taken: list[Box], model: Box, feature_on: Callable[[int], Mask | None]) -> Box | None:
+def _best(places: list[Place], taken: list[Box], model: Box, on_feature: Callable[[Box], bool]) -> Box | None:
     """The allowed place farthest from all boxes (Mitchell's best candidate: spread without a pattern), or None."""
     centres = np.array([box.centre for box in taken], np.float64).reshape(-1, 3)
     ranked = sorted(places, key=lambda place: -_nearest(np.array(place), centres))
     for place in ranked:
         box = Box(model.tomogram, model.feature, NEGATIVE, place, model.size)
-        if not any(_too_near(box, other) for other in taken) and not _on_feature(box, feature_on(place[2])):
+        if not any(_too_near(box, other) for other in taken) and not on_feature(box):
             return box
     return None
 
@@ -67,10 +66,3 @@ def _too_near(box: Box, other: Box) -> bool:
     side = (box.size + other.size) / 2
     reach = max(1, other.size // 2) if other.kind == POSITIVE else 1
     return apart[0] < side and apart[1] < side and apart[2] < reach
-
-
-def _on_feature(box: Box, feature: Mask | None) -> bool:
-    if feature is None:
-        return False
-    x, y = box.corner
-    return bool(feature[y : y + box.size, x : x + box.size].any())

@@ -1,11 +1,23 @@
 """The extension in Blender's process: scene, operators, panels, and the handle of the worker. Never imports torch."""
 
-from . import handlers, menus, operators, panels, preferences, properties, worker
+from . import canvas, handlers, menus, operators, panels, preferences, properties, tools, worker
 
-__all__ = ["handlers", "menus", "operators", "panels", "preferences", "properties", "register", "unregister", "worker"]
+__all__ = [
+    "canvas",
+    "handlers",
+    "menus",
+    "operators",
+    "panels",
+    "preferences",
+    "properties",
+    "register",
+    "tools",
+    "unregister",
+    "worker",
+]
 
 # Operators draw properties and panels draw operators, so they are registered in this order.
-_PARTS = (properties, preferences, operators, panels, menus, handlers)
+_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, handlers)
 
 
 def register() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bpy.types import Scene
+from bpy.types import Context, Scene
 
 from ..tomo.boxes import Box
 from ..tomo.errors import TomosegError
@@ -65,6 +65,46 @@ def check_place(box: Box, shape: Any) -> None:
         )
 
 
+def add_all(scene: Scene, new: list[Box]) -> None:
+    """Many new boxes at once, in the project and in the scene where their tomograms are shown."""
+    project = state.require_project(scene)
+    project.save_boxes([*_current(project, project.boxes()), *new])
+    for box in new:
+        if find_tomogram(box.tomogram) is not None:
+            boxes.add_box_object(box)
+    viewing.show_again(scene)
+
+
+def kept_inside(centre: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The nearest place (x, y, z) for a box's centre inside a tomogram of `shape` [z, y, x]."""
+    x, y = (min(max(value, 0), length - 1) for value, length in zip(centre[:2], (shape[2], shape[1]), strict=True))
+    return x, y, min(max(centre[2], 0), shape[0] - 1)
+
+
+def select(context: Context, box: Box) -> None:
+    """Make a box's object the only selected one, and the active one; not while something is painted."""
+    found = boxes.find_box_object(box.id)
+    context.scene.tomoseg.box_id = box.id
+    if found is None or context.mode != "OBJECT":
+        return
+    for other in context.selected_objects:
+        other.select_set(False)
+    found.select_set(True)
+    context.view_layer.objects.active = found
+
+
+def centre_on(context: Context, box: Box) -> None:
+    """Select the box, and bring it to the middle of the 3D views, also while painting."""
+    select(context, box)
+    found = boxes.find_box_object(box.id)
+    if found is None:
+        return
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.spaces.active.region_3d.view_location = found.matrix_world.translation
+
+
 def of_feature(scene: Scene, feature: str, tomogram: str) -> list[Box]:
     """A feature's boxes in one tomogram, slice by slice."""
     project = state.require_project(scene)
@@ -91,4 +131,14 @@ def go_to(scene: Scene, box: Box) -> None:
     with state.muted():
         shown[0].slice_z = box.centre[2]
         scene.tomoseg.box_id = box.id
+    viewing.show_again(scene)
+
+
+def go_to_slice(scene: Scene, z: int) -> None:
+    """Show slice `z` of the tomogram that is shown."""
+    shown = viewing.shown_tomogram(scene)
+    if shown is None:
+        raise TomosegError("No tomogram is shown: show one first.")
+    with state.muted():
+        shown[0].slice_z = z
     viewing.show_again(scene)

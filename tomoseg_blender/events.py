@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import bpy
 from bpy.types import Context
 
 from ..tomo.errors import TomosegError
@@ -41,6 +42,12 @@ def labels_changed(group: Any, _context: Context) -> None:
     """The opacity of labels was edited."""
     if not state.is_muted():
         _told(viewing.show_labels, group.id_data)
+
+
+def finding_chosen(group: Any, _context: Context) -> None:
+    """A line of the check's list was clicked: its place is shown."""
+    if not state.is_muted() and 0 <= group.finding_index < len(group.findings):
+        bpy.ops.tomoseg.go_to_finding(number=group.finding_index)
 
 
 def brush_changed(group: Any, context: Context) -> None:

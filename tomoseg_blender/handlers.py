@@ -8,12 +8,13 @@ from bpy.app.handlers import persistent
 from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
-from . import boxing, jobs, painting, state, viewing
+from . import boxing, gallery, jobs, painting, state, viewing
 from .scene import boxes, volumes
 
 AUTOSAVE_SECONDS = 30.0
 ZOOM_SECONDS = 0.5
 BOX_SECONDS = 0.3
+GALLERY_SECONDS = 1.0
 
 
 def _tomoseg_scenes() -> list[Scene]:
@@ -126,6 +127,13 @@ def _autosave() -> float:
     return AUTOSAVE_SECONDS
 
 
+def _follow_gallery() -> float:
+    """The gallery is always up to date while somebody sees it."""
+    for scene in _tomoseg_scenes():
+        gallery.follow(scene)
+    return GALLERY_SECONDS
+
+
 def _follow_zoom() -> float:
     """The brush keeps its radius in voxels when the view is zoomed."""
     if painting.painted_plane(bpy.context.scene) is not None:
@@ -141,14 +149,14 @@ _HANDLERS = (
     ("redo_post", _after_undo),
     ("depsgraph_update_post", _after_change),
 )
-_TIMERS = (_autosave, _follow_zoom)
+_TIMERS = {_autosave: AUTOSAVE_SECONDS, _follow_zoom: ZOOM_SECONDS, _follow_gallery: GALLERY_SECONDS}
 
 
 def register() -> None:
     """Add handlers and timers."""
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).append(persistent(function))
-    for timer, seconds in zip(_TIMERS, (AUTOSAVE_SECONDS, ZOOM_SECONDS), strict=True):
+    for timer, seconds in _TIMERS.items():
         bpy.app.timers.register(timer, first_interval=seconds, persistent=True)
 
 

@@ -3,6 +3,7 @@
 The images in the scene are what people paint on; the label files follow them, and rule again on loading.
 """
 
+import uuid
 from typing import Any
 
 import bpy
@@ -20,11 +21,27 @@ from .scene import labels, slices, tomogram
 
 UNSAVED = "tomoseg_unsaved"  # packed in the .blend, but the project folder could not be written
 Images = tuple[Any | None, Any | None]
+VERSION = "tomoseg_version"  # which computed label an image holds; "" where it was painted only
+Key = tuple[str, str, int]
+_written: dict[Key, str] = {}  # the version that the project has; not in the scene, where undo would turn it back
 
 
 def unsaved_slices() -> list[tuple[str, str, int]]:
     """(tomogram, feature, z) of all slices painted since they were last written to the project."""
-    return sorted({labels.key_of(image) for image in labels.label_images() if image.is_dirty or image.get(UNSAVED)})
+    return sorted({labels.key_of(image) for image in labels.label_images() if _is_unsaved(image)})
+
+
+def _is_unsaved(image: Any) -> bool:
+    if image.is_dirty or image.get(UNSAVED):
+        return True
+    # Undo and redo exchange computed labels without painting.
+    key = labels.key_of(image)
+    return key in _written and _written[key] != _version_of(key)
+
+
+def _version_of(key: Key) -> str:
+    images = (labels.find_label_image(*key, role) for role in labels.ROLES)
+    return next((str(image.get(VERSION, "")) for image in images if image is not None), "")
 
 
 def save_painted(scene: Scene) -> int:
@@ -52,6 +69,8 @@ def _settle(name: str, feature: str, z: int) -> None:
         if image is not None:
             labels.pack(image)
             image.pop(UNSAVED, None)
+    if (name, feature, z) in _written:
+        _written[name, feature, z] = _version_of((name, feature, z))
 
 
 def keep_in_blend() -> None:
@@ -71,6 +90,7 @@ def forget_saved(*, for_good: bool = False) -> None:
         if not image.get(UNSAVED):
             labels.set_aside(image)
     if for_good:
+        _written.clear()
         for image in list(labels.images_set_aside()):
             bpy.data.images.remove(image)
 
@@ -101,6 +121,17 @@ def put_label(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.i
     save_label(project.label_path(item.name, feature.name, z), label, geometry)
     if any(labels.find_label_image(item.name, feature.name, z, role) is not None for role in labels.ROLES):
         labels.write_new_label(item.name, feature.name, z, label, state.hex_colour(feature))
+        _stamp(item.name, feature.name, z)
+
+
+def _stamp(name: str, feature: str, z: int) -> None:
+    """Remember which computed label the project has of a slice."""
+    version = uuid.uuid4().hex
+    for role in labels.ROLES:
+        image = labels.find_label_image(name, feature, z, role)
+        if image is not None:
+            image[VERSION] = version
+    _written[name, feature, z] = version
 
 
 def painted_plane(scene: Scene) -> Any | None:
@@ -119,7 +150,8 @@ def follow(scene: Scene, plane: Any, images: Images) -> None:
     paint.canvas = images[labels.ROLES.index(scene.tomoseg.paint_role)]
     feature = state.active_feature(scene)
     if paint.brush is not None and paint.brush.name == compat.BRUSH_NAME and feature is not None:
-        paint.brush.color = tuple(feature.colour) if scene.tomoseg.paint_role == labels.LABEL else (0.5, 0.5, 0.5)
+        role_colour = tuple(feature.colour) if scene.tomoseg.paint_role == labels.LABEL else (0.5, 0.5, 0.5)
+        compat.set_brush_colour(paint.brush, role_colour)
         paint.brush.blend = "ERASE_ALPHA" if scene.tomoseg.erase else "MIX"
 
 

@@ -93,6 +93,16 @@ class TOMOSEG_PG_measure(PropertyGroup):
     area: FloatProperty(name="Area")  # type: ignore[valid-type]
 
 
+class TOMOSEG_PG_finding(PropertyGroup):
+    """One line of the check before training, and where it points."""
+
+    sentence: StringProperty(name="Finding")  # type: ignore[valid-type]
+    tomogram: StringProperty(name="Tomogram")  # type: ignore[valid-type]
+    z: IntProperty(name="Slice", default=-1)  # type: ignore[valid-type]
+    box_id: StringProperty(name="Box")  # type: ignore[valid-type]
+    problem: BoolProperty(name="Problem")  # type: ignore[valid-type]
+
+
 class TOMOSEG_PG_reasons(PropertyGroup):
     """Why a step cannot run yet, one sentence each; empty where it can. Written by state.refresh."""
 
@@ -167,6 +177,14 @@ class TOMOSEG_PG_scene(PropertyGroup):
         max=512.0,
         update=events.brush_changed,
     )
+    flood_likeness: FloatProperty(  # type: ignore[valid-type]
+        name="Likeness",
+        description="Flooding takes greys that differ at most by this part of the shown contrast",
+        default=0.15,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     label_opacity: FloatProperty(  # type: ignore[valid-type]
         name="Opacity",
         description="How strongly labels cover the slice",
@@ -178,6 +196,9 @@ class TOMOSEG_PG_scene(PropertyGroup):
     )
     measures: CollectionProperty(type=TOMOSEG_PG_measure)  # type: ignore[valid-type]
     measured: StringProperty(name="Measured mask")  # type: ignore[valid-type]
+    findings: CollectionProperty(type=TOMOSEG_PG_finding)  # type: ignore[valid-type]
+    finding_index: IntProperty(name="Finding", update=events.finding_chosen)  # type: ignore[valid-type]
+    checked: StringProperty(name="Checked feature")  # type: ignore[valid-type]
     reasons: PointerProperty(type=TOMOSEG_PG_reasons)  # type: ignore[valid-type]
     import_options: PointerProperty(type=TOMOSEG_PG_import)  # type: ignore[valid-type]
     trainset: PointerProperty(type=TOMOSEG_PG_trainset)  # type: ignore[valid-type]
@@ -192,6 +213,7 @@ _CLASSES = (
     TOMOSEG_PG_tomogram,
     TOMOSEG_PG_feature,
     TOMOSEG_PG_measure,
+    TOMOSEG_PG_finding,
     TOMOSEG_PG_reasons,
     TOMOSEG_PG_import,
     TOMOSEG_PG_trainset,

@@ -72,11 +72,12 @@ def test_boxes_that_reach_over_the_edge_are_checked_too(project):
     assert any(finding.box_id == "edge" for finding in check_annotation(project, "bar"))
 
 
-def test_what_is_painted_or_predicted_on_a_slice(project):
-    assert painted_or_predicted(project, "cell", "bar", 5) is None
-    assert np.count_nonzero(painted_or_predicted(project, "cell", "bar", 2)) == 300
+def test_what_is_painted_or_predicted_in_a_box(project):
+    def known(x: int, y: int, z: int) -> bool:
+        return painted_or_predicted(project, Box("cell", "bar", NEGATIVE, (x, y, z), 8))
+
+    assert known(30, 17, 2) and not known(30, 16, 2) and not known(30, 17, 3)  # the bar begins at y = 20
     found = np.zeros(SHAPE, np.float32)
-    found[2, 0, :7] = found[5, 0, :3] = 1.0
+    found[3, 0, :7], found[5, 0, :3] = 1.0, 0.7
     write_mrc(project.segmentation_path("cell", "bar"), found, GEOMETRY)
-    assert np.count_nonzero(painted_or_predicted(project, "cell", "bar", 2)) == 307
-    assert np.count_nonzero(painted_or_predicted(project, "cell", "bar", 5)) == 3
+    assert known(10, 2, 3) and not known(11, 2, 3) and not known(4, 4, 5)

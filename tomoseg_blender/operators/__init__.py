@@ -2,10 +2,15 @@
 
 from . import (
     apply,
+    box_tool,
     boxes,
+    brush,
     build_trainset,
+    check,
+    edit_label,
     eman2,
     figure,
+    gallery,
     import_tomogram,
     measure,
     merge,
@@ -15,6 +20,7 @@ from . import (
     status,
     train,
     view,
+    workspace,
 )
 
 _PARTS = (
@@ -22,8 +28,14 @@ _PARTS = (
     project,
     import_tomogram,
     view,
+    workspace,
     boxes,
+    box_tool,
+    gallery,
     paint,
+    brush,
+    edit_label,
+    check,
     build_trainset,
     eman2,
     train,

@@ -7,7 +7,6 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, IntVectorProperty, StringProperty
 from bpy.types import Context, Operator
 
-from ...tomo.boxes import Box
 from ...tomo.errors import TomosegError
 from .. import boxing, viewing
 from ..properties import KINDS
@@ -87,22 +86,8 @@ class TOMOSEG_OT_next_box(Action, Operator):
     def act(self, context: Context) -> str:
         box = boxing.neighbour(context.scene, self.step)
         boxing.go_to(context.scene, box)
-        _select(context, box)
+        boxing.centre_on(context, box)
         return f"{box.kind.capitalize()} box at {box.centre}"
-
-
-def _select(context: Context, box: Box) -> None:
-    found = boxes.find_box_object(box.id)
-    if found is None or context.mode != "OBJECT":
-        return
-    for other in context.selected_objects:
-        other.select_set(False)
-    found.select_set(True)
-    context.view_layer.objects.active = found
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.spaces.active.region_3d.view_location = found.matrix_world.translation
 
 
 class TOMOSEG_OT_change_kind(Action, Operator):

@@ -13,11 +13,13 @@ class Action:
     """An operator's frame. `act` does the work and returns a sentence for the user (or nothing).
 
     needs: the field of `scene.tomoseg.reasons` that must be empty. waits: the step runs in the worker, which does
-    one thing at a time.
+    one thing at a time. refreshes: something in the project may have changed; False for what is done many times a
+    second.
     """
 
     needs: str = ""
     waits: bool = False
+    refreshes: bool = True
 
     @classmethod
     def poll(cls: Any, context: Context) -> bool:
@@ -41,7 +43,8 @@ class Action:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
-            state.refresh(context.scene)
+            if self.refreshes:
+                state.refresh(context.scene)
         if sentence:
             self.report({"INFO"}, sentence)
         return {"FINISHED"}

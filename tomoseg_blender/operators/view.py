@@ -54,8 +54,10 @@ class TOMOSEG_OT_slice_step(Action, Operator):
     bl_idname = "tomoseg.slice_step"
     bl_label = "Step Slice"
     bl_description = "Go to another slice of the shown tomogram"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO_GROUPED"}  # a walk through the slices is one step back
+    bl_undo_group = "tomoseg slice"
     needs = "not_shown"
+    refreshes = False
 
     step: IntProperty(name="Step", description="Slices to go forward, or back", default=1)  # type: ignore[valid-type]
     axis: EnumProperty(  # type: ignore[valid-type]

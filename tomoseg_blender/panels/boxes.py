@@ -19,6 +19,7 @@ class TOMOSEG_PT_boxes(TomosegPanel, Panel):
         if feature is None:
             sentence(layout, context, "Add a feature first", "INFO")
             return
+        operator(layout, "use_box_tool", icon="MESH_CUBE")
         layout.row(align=True).prop(group, "box_kind", expand=True)
         row = layout.row(align=True)
         row.prop(group, "box_size")
@@ -30,6 +31,10 @@ class TOMOSEG_PT_boxes(TomosegPanel, Panel):
         column = layout.column(align=True)
         column.label(text=f"{feature.name}: {feature.positives} positive of about {ADVISED_POSITIVES}")
         column.label(text=f"{feature.negatives} negative of about {ADVISED_NEGATIVES}", icon="BLANK1")
+        operator(layout, "show_gallery", icon="IMGDISPLAY")
+        row = layout.row(align=True)
+        operator(row, "suggest_negatives", icon="LIGHT_SUN")
+        operator(row, "borrow_negatives", text="From Others")
         row = layout.row(align=True)
         operator(row, "import_rois", text="From EMAN2", icon="IMPORT")
         operator(row, "export_rois", text="To EMAN2", icon="EXPORT")

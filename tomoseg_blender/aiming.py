@@ -1,0 +1,84 @@
+"""Where the mouse points: from pixels of a 3D view to voxels of the shown slice."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bpy.types import Context, Scene
+from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
+from mathutils import Vector
+from mathutils.geometry import intersect_line_plane
+
+from ..tomo.boxes import Box
+from . import viewing
+from .scene import boxes, marks
+
+Mouse = tuple[float, float]  # pixels in the region, from its lower left
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A point on the shown z slice. x, y: voxels, fractions counted from the voxel's edge. z: the slice."""
+
+    item: Any  # the tomogram's property group
+    empty: Any
+    x: float
+    y: float
+    z: int
+
+    @property
+    def voxel(self) -> tuple[int, int, int]:
+        """The voxel (x, y, z) that holds the point."""
+        return int(self.x // 1), int(self.y // 1), self.z
+
+    @property
+    def inside(self) -> bool:
+        """True on the slice, False beside it."""
+        _depth, height, width = self.item.shape
+        return 0 <= self.x < width and 0 <= self.y < height
+
+    def value(self, scene: Scene) -> float | None:
+        """The voxel's value in the tomogram; None beside the slice. Raises TomosegError if the file is gone."""
+        if not self.inside:
+            return None
+        x, y, z = self.voxel
+        return float(viewing.data_of(scene, self.item.name).data[z, y, x])
+
+
+def aim(scene: Scene, region: Any, region_3d: Any, mouse: Mouse) -> Aim | None:
+    """The point of the shown slice under the mouse; None if no tomogram is shown, or the view looks along the slice."""
+    shown = viewing.shown_tomogram(scene)
+    if shown is None:
+        return None
+    item, empty = shown
+    start = region_2d_to_origin_3d(region, region_3d, mouse)
+    along = region_2d_to_vector_3d(region, region_3d, mouse)
+    matrix = empty.matrix_world
+    normal = matrix.to_3x3() @ Vector((0, 0, 1))
+    if abs(normal.normalized().dot(along.normalized())) < 1e-3:
+        return None
+    hit = intersect_line_plane(start, start + along, matrix @ Vector((0, 0, item.slice_z + 0.5)), normal)
+    if hit is None:
+        return None
+    x, y, _z = matrix.inverted() @ hit
+    return Aim(item, empty, x, y, item.slice_z)
+
+
+def aim_of_event(context: Context, event: Any) -> Aim | None:
+    """The point under the mouse of an event that an operator got in a 3D view; None elsewhere."""
+    region, region_3d = context.region, context.region_data
+    if region is None or region_3d is None or region.type != "WINDOW" or context.area.type != "VIEW_3D":
+        return None
+    return aim(context.scene, region, region_3d, (event.mouse_region_x, event.mouse_region_y))
+
+
+def box_under(target: Aim, feature: str = "") -> Box | None:
+    """The box on this slice that the point lies in, the one with the nearest centre; of `feature` only, if given."""
+    found = []
+    for child in target.empty.children:
+        if not marks.is_marked(child, boxes.KIND) or child.hide_get():
+            continue
+        box = boxes.box_from_object(child)
+        x, y = (target.x - box.corner[0], target.y - box.corner[1])
+        if box.centre[2] == target.z and 0 <= x < box.size and 0 <= y < box.size and feature in ("", box.feature):
+            found.append((max(abs(x - box.size / 2), abs(y - box.size / 2)), box.id, box))
+    return min(found)[2] if found else None

@@ -1,0 +1,216 @@
+"""What Tomoseg draws over the 3D view: a line that says what is seen, the value under the mouse, and the boxes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import blf
+import bpy
+import gpu
+from bpy.types import Context
+from gpu_extras.batch import batch_for_shader
+from mathutils import Vector
+
+from ..tomo.boxes import POSITIVE
+from ..tomo.errors import TomosegError
+from . import aiming, state, viewing
+from .scene import boxes, marks
+from .scene.palette import srgb
+
+TEXT_SIZE = 13
+LINE = 20
+MARGIN = 10
+REACH = 12  # slices from which boxes still shine through, fainter the farther
+FAINTEST, FAINT = 0.06, 0.35
+DASHES = 8  # of a side of a negative box: told apart without colour too
+_PLATE = (0.0, 0.0, 0.0, 0.6)
+_WHITE = (1.0, 1.0, 1.0, 1.0)
+Rgba = tuple[float, float, float, float]
+
+
+@dataclass
+class _Handles:
+    """What Blender gave for the functions that draw."""
+
+    view: list[Any] = field(default_factory=list)
+    cursor: list[Any] = field(default_factory=list)
+
+
+_HANDLES = _Handles()
+
+
+def headline(context: Context) -> list[tuple[str, Rgba]]:
+    """The parts of the line over the view, each with its colour; empty where no tomogram is shown."""
+    group = context.scene.tomoseg
+    shown = viewing.shown_tomogram(context.scene)
+    if shown is None:
+        return []
+    item = shown[0]
+    axis = group.axis
+    depth = item.shape["zyx".index(axis)]
+    size = f"{item.voxel_size:.2f} Å" if item.voxel_size else "voxel size unknown"
+    parts = [(f"{item.name}   {axis} {getattr(item, f'slice_{axis}')} of {depth}   {size}", _WHITE)]
+    feature = state.active_feature(context.scene)
+    if feature is not None:
+        parts.append((f"■ {feature.name}", (*feature.colour, 1.0)))
+        parts += _mode_parts(context)
+    return parts
+
+
+def _mode_parts(context: Context) -> list[tuple[str, Rgba]]:
+    group = context.scene.tomoseg
+    if context.mode == "PAINT_TEXTURE":
+        what = "erase" if group.erase else ("ignore" if group.paint_role == "ignore" else "paint")
+        return [(f"{what}, radius {group.brush_radius:g} voxels", _WHITE)]
+    sign = "+" if group.box_kind == POSITIVE else "−"
+    return [(f"{sign} {group.box_kind} box, {group.box_size} voxels", kind_colour(group.box_kind))]
+
+
+def kind_colour(kind: str) -> Rgba:
+    """Blue for positive, vermilion for negative, as bright as text over a dark plate needs."""
+    return (*srgb(boxes.POSITIVE_COLOUR if kind == POSITIVE else boxes.NEGATIVE_COLOUR), 1.0)
+
+
+def readout(target: aiming.Aim, value: float | None) -> str:
+    """Position and value under the mouse."""
+    x, y, z = target.voxel
+    return f"x {x}   y {y}   z {z}   value {value:.4g}" if value is not None else ""
+
+
+def _top_left(context: Context) -> tuple[float, float]:
+    """Where the first line stands in the region: below headers, beside the toolbar, below Blender's own words."""
+    scale = context.preferences.system.ui_scale
+    x, y = MARGIN * scale, float(context.region.height)
+    if context.preferences.system.use_region_overlap:
+        for region in context.area.regions:
+            if region.type in ("HEADER", "TOOL_HEADER") and region.alignment == "TOP":
+                y -= region.height
+            elif region.type == "TOOLS" and region.width > 1:
+                x += region.width
+    overlay = context.space_data.overlay
+    lines = (2 if overlay.show_text else 0) + (6 if overlay.show_stats else 0)
+    return x, y - (MARGIN + LINE + lines * 18) * scale
+
+
+def _draw_headline() -> None:
+    context = bpy.context
+    if context.space_data is None or not context.space_data.overlay.show_overlays:
+        return
+    parts = headline(context)
+    if parts:
+        _write(context, parts, _top_left(context))
+
+
+def _write(context: Context, parts: list[tuple[str, Rgba]], corner: tuple[float, float]) -> None:
+    """One line of text in several colours, on a dark plate that keeps it legible over a bright slice."""
+    scale = context.preferences.system.ui_scale
+    font, gap = 0, 14 * scale
+    blf.size(font, TEXT_SIZE * scale)
+    widths = [blf.dimensions(font, text)[0] for text, _ in parts]
+    x, y = corner
+    _plate(x - 6 * scale, y - 6 * scale, sum(widths) + gap * (len(parts) - 1) + 12 * scale, LINE * scale)
+    for (text, colour), width in zip(parts, widths, strict=True):
+        blf.color(font, *colour)
+        blf.position(font, x, y, 0)
+        blf.draw(font, text)
+        x += width + gap
+
+
+def _plate(x: float, y: float, width: float, height: float) -> None:
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    shader.uniform_float("color", _PLATE)
+    batch_for_shader(shader, "TRIS", {"pos": corners}, indices=((0, 1, 2), (0, 2, 3))).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _draw_readout(mouse: tuple[float, float]) -> None:
+    """Called by Blender for each movement of the mouse over a 3D view; coordinates are the window's."""
+    context = bpy.context
+    region, space = context.region, context.space_data
+    if region is None or space is None or space.type != "VIEW_3D" or not space.overlay.show_overlays:
+        return
+    inside = (mouse[0] - region.x, mouse[1] - region.y)
+    target = aiming.aim(context.scene, region, space.region_3d, inside)
+    if target is None:
+        return
+    try:
+        text = readout(target, target.value(context.scene))
+    except TomosegError as error:
+        text = str(error)
+    if text:
+        x, y = _top_left(context)
+        scale = context.preferences.system.ui_scale
+        _write(context, [(text, _WHITE)], (region.x + x, region.y + y - (LINE + 2) * scale))
+
+
+def box_lines(empty: Any, index: int) -> dict[Rgba, list[Vector]]:
+    """The outlines of a tomogram's boxes as pairs of points in the world, by colour; boxes of far slices are left out.
+
+    Boxes of the slice `index` are opaque, others the fainter the farther away.
+    """
+    lines: dict[Rgba, list[Vector]] = {}
+    matrix = empty.matrix_world
+    for child in empty.children:
+        if not marks.is_marked(child, boxes.KIND) or (child.hide_get() and not child.hide_viewport):
+            continue
+        x, y, z = child.location
+        away = abs(int(z // 1) - index)
+        if away > REACH:
+            continue
+        kind, half = str(marks.value_of(child, "box_kind")), float(marks.value_of(child, "size")) / 2
+        alpha = 1.0 if away == 0 else FAINTEST + (FAINT - FAINTEST) * (1 - away / (REACH + 1))
+        colour = (*kind_colour(kind)[:3], alpha) if not (child.select_get() and away == 0) else _WHITE
+        top = index + 1.0  # drawn on the shown slice, where the box's place counts
+        corners = [Vector((x + i * half, y + j * half, top)) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        points = lines.setdefault(colour, [])
+        for number in range(4):
+            points += _side(corners[number], corners[(number + 1) % 4], dashed=kind != POSITIVE)
+    return {colour: [matrix @ point for point in points] for colour, points in lines.items()}
+
+
+def _side(start: Vector, end: Vector, *, dashed: bool) -> list[Vector]:
+    if not dashed:
+        return [start, end]
+    return [start.lerp(end, number / (2 * DASHES - 1)) for number in range(2 * DASHES)]
+
+
+def _draw_boxes() -> None:
+    context = bpy.context
+    shown = viewing.shown_tomogram(context.scene)
+    if shown is None or not context.space_data.overlay.show_overlays:
+        return
+    item, empty = shown
+    if empty.hide_viewport:
+        return
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    shader.bind()
+    shader.uniform_float("viewportSize", (context.region.width, context.region.height))
+    shader.uniform_float("lineWidth", 2.0 * context.preferences.system.ui_scale)
+    gpu.state.blend_set("ALPHA")
+    for colour, points in sorted(box_lines(empty, item.slice_z).items(), key=lambda pair: pair[0][3]):
+        shader.uniform_float("color", colour)
+        batch_for_shader(shader, "LINES", {"pos": [tuple(point) for point in points]}).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def register() -> None:
+    """Draw from now on; nothing is drawn in background mode."""
+    if bpy.app.background:
+        return
+    view = bpy.types.SpaceView3D
+    _HANDLES.view.append(view.draw_handler_add(_draw_headline, (), "WINDOW", "POST_PIXEL"))
+    _HANDLES.view.append(view.draw_handler_add(_draw_boxes, (), "WINDOW", "POST_VIEW"))
+    manager = bpy.types.WindowManager
+    _HANDLES.cursor.append(manager.draw_cursor_add(_draw_readout, (), "VIEW_3D", "WINDOW"))
+
+
+def unregister() -> None:
+    """Draw no more."""
+    for handle in _HANDLES.view:
+        bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+    for handle in _HANDLES.cursor:
+        bpy.types.WindowManager.draw_cursor_remove(handle)
+    _HANDLES.view.clear()
+    _HANDLES.cursor.clear()

@@ -1,0 +1,75 @@
+"""Replacing the label of the shown slice by a computed one, so that undo and the project folder agree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.types import Scene
+from numpy.typing import NDArray
+
+from ..tomo.errors import TomosegError
+from ..tomo.labels import annotated_slices, load_label
+from . import painting, state, viewing
+from .scene import labels
+
+Label = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class ShownLabel:
+    """The shown slice of the active feature, with its label [y, x] as it is painted now."""
+
+    item: Any
+    feature: Any
+    z: int
+    label: Label
+
+
+def shown_label(scene: Scene) -> ShownLabel:
+    """What is painted on the shown slice now. Raises TomosegError if no tomogram is shown or there is no feature."""
+    shown = viewing.shown_tomogram(scene)
+    if shown is None:
+        raise TomosegError("No tomogram is shown: show one first.")
+    item, feature = shown[0], state.feature_named(scene, "")
+    images = painting.images_of_slice(scene, item, feature, item.slice_z)
+    shape = (item.shape[1], item.shape[2])
+    label = np.zeros(shape, np.int8) if images == (None, None) else labels.read_label(*images)
+    return ShownLabel(item, feature, item.slice_z, label)
+
+
+def replace_label(scene: Scene, change: Callable[[ShownLabel], Label]) -> int:
+    """Give the shown slice the label that `change` makes of it; returns how many voxels are different now.
+
+    New images take the place of the painted ones (undo would wipe what is written into those). Call it in an
+    operator with UNDO. Raises TomosegError.
+    """
+    before = shown_label(scene)
+    label = change(before)
+    count = int(np.count_nonzero(label != before.label))
+    if not count:
+        return 0
+    painting.save_painted(scene)
+    if labels.find_label_image(before.item.name, before.feature.name, before.z) is None:
+        # Undo must find an empty label to go back to, or the file would rule.
+        colour = state.hex_colour(before.feature)
+        labels.ensure_label_image(
+            before.item.name, before.feature.name, before.z, (label.shape[0], label.shape[1]), colour
+        )
+        bpy.ops.ed.undo_push(message="Begin label")
+    painting.put_label(scene, before.item, before.feature, before.z, label)
+    viewing.show_labels(scene)
+    return count
+
+
+def painted_slices(scene: Scene, item: Any, feature: Any) -> list[int]:
+    """The z of all slices of the feature that have a label, those painted just now included."""
+    painting.save_painted(scene)
+    return annotated_slices(state.require_project(scene), item.name, feature.name)
+
+
+def label_on(scene: Scene, shown: ShownLabel, z: int) -> Label:
+    """The saved label of another slice of the same tomogram and feature."""
+    path = state.require_project(scene).label_path(shown.item.name, shown.feature.name, z)
+    return load_label(path, (shown.label.shape[0], shown.label.shape[1]))
