@@ -9,7 +9,6 @@ from ..tomo.errors import TomosegError
 from ..tomo.project import Project
 from . import state, viewing
 from .scene import boxes
-from .scene.tomogram import find_tomogram
 
 
 def save_boxes(scene: Scene) -> bool:
@@ -45,7 +44,7 @@ def add(scene: Scene, centre: tuple[int, int, int], kind: str, size: int, featur
     check_place(box, tuple(item.shape))
     project = state.require_project(scene)
     project.save_boxes([*_current(project, project.boxes()), box])
-    if find_tomogram(item.name) is not None:
+    if boxes.shows_boxes(item.name):
         boxes.add_box_object(box)
     return box
 

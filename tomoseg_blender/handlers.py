@@ -74,15 +74,17 @@ def _after_load(*_arguments: Any) -> None:
     for scene in _tomoseg_scenes():
         state.refresh(scene)
         if scene.tomoseg.reasons.project:
-            continue  # the folder is gone: what the .blend holds stays
+            # The folder is gone: what the .blend holds stays, and the folder rules once it is back.
+            boxes.forget_boxes()
+            continue
         failed = None
         try:
+            boxes.show_boxes(state.require_project(scene).boxes())
             painting.save_painted(scene)  # only what could not be saved before
             painting.forget_saved(for_good=True)
             shown = viewing.shown_tomogram(scene)
             if shown is not None:
                 viewing.show(scene, shown[0])
-            boxes.show_boxes(state.require_project(scene).boxes())
         except TomosegError as error:
             failed = str(error)
         state.refresh(scene)

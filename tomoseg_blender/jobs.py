@@ -16,6 +16,7 @@ from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
 from .preferences import worker_python
+from .state import project_folder
 from .worker import HANDLE, WorkerError
 
 POLL_SECONDS = 0.1
@@ -110,7 +111,7 @@ def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any
     if (reason := busy()) is not None:
         raise WorkerError(reason)
     worker = HANDLE.running(worker_python())
-    job = Job(step, title, scene.name, scene.tomoseg.folder, on_done)
+    job = Job(step, title, scene.name, str(project_folder(scene)), on_done)
     job.number = worker.request(*request)
     HANDLE.job, HANDLE.outcome = job, None
     if bpy.app.background:
@@ -185,7 +186,7 @@ def _answered(job: Job, message: dict[str, Any]) -> None:
         _end(job, failed=True, sentence=cancelled if error.get("code") == CANCELLED else sentence)
         return
     scene = bpy.data.scenes.get(job.scene)
-    if scene is None or scene.tomoseg.folder != job.folder:
+    if scene is None or str(project_folder(scene)) != job.folder:
         _end(job, failed=False, sentence=f"{job.title} is done; its project is not open any more.")
         return
     HANDLE.job = None  # on_done may start the next job of a chain

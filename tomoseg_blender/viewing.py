@@ -39,7 +39,7 @@ def show(scene: Scene, item: Any) -> Any:
             item.low, item.high = automatic_window(opened.data[opened.shape[0] // 2])
         scene.tomoseg.tomogram_index = scene.tomoseg.tomograms.find(item.name)
         scene.tomoseg.shown = item.name
-    boxes.show_boxes(state.require_project(scene).boxes())
+    boxes.show_boxes(boxes.merged_boxes(state.require_project(scene).boxes()))
     for other in tomogram.tomograms():
         _set_hidden(other, other != empty)
     show_again(scene)

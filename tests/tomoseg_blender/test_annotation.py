@@ -257,3 +257,31 @@ def test_another_project_cannot_be_opened_over_the_shown_one(project, tmp_path):
     with pytest.raises(RuntimeError, match="start a new file first"):
         bpy.ops.tomoseg.create_project(directory=str(tmp_path / "second"))
     assert not (tmp_path / "second").exists()
+
+
+def test_a_tomogram_that_is_here_for_its_surfaces_alone_does_not_lose_its_boxes(project, part, tmp_path):
+    bpy.ops.tomoseg.add_box(location=(20, 8, 4), size=16)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.tomoseg.open_project(directory=str(project))
+    viewing, tomogram = part("tomoseg_blender.viewing"), part("tomoseg_blender.scene.tomogram")
+    opened = viewing.data_of(bpy.context.scene, "cell")
+    tomogram.ensure_tomogram("cell", opened.shape, opened.geometry)
+    bpy.context.view_layer.update()
+    bpy.ops.tomoseg.add_box(location=(30, 8, 4), size=16)
+    assert not box_objects()
+    assert centres_in(project) == [[20, 8, 4], [30, 8, 4]]
+    bpy.ops.tomoseg.show_tomogram()
+    assert len(box_objects()) == 2
+
+
+def test_a_folder_that_comes_back_rules_over_the_boxes_of_an_older_blend(project, tmp_path):
+    bpy.ops.tomoseg.add_box(location=(20, 8, 4), size=16)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work.blend"))
+    bpy.ops.tomoseg.add_box(location=(30, 8, 4), size=16)
+    project.rename(tmp_path / "hidden")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "work.blend"))
+    (tmp_path / "hidden").rename(project)
+    bpy.context.view_layer.update()
+    assert centres_in(project) == [[20, 8, 4], [30, 8, 4]]
+    bpy.ops.tomoseg.reload_project()
+    assert len(box_objects()) == 2

@@ -10,7 +10,7 @@ from bpy.types import Context, Event, Operator, Scene
 from ...tomo.errors import TomosegError
 from ...tomo.project import Project
 from .. import boxing, painting, state, viewing
-from ..scene import tomogram
+from ..scene import boxes, tomogram
 from .common import Action, OfFeature
 
 
@@ -39,6 +39,7 @@ def relative(folder: Path) -> str:
 def load(scene: Scene) -> None:
     """Bring the scene in line with the project's files."""
     state.refresh(scene)
+    boxes.show_boxes(state.require_project(scene).boxes())
     shown = viewing.shown_tomogram(scene)
     if shown is not None:
         viewing.show(scene, shown[0])

@@ -16,6 +16,7 @@ from ...tomo.errors import TomosegError
 from . import marks
 from .collections import BOXES, collection, link_only
 from .palette import linear
+from .tomogram import KIND as TOMOGRAM_KIND
 from .tomogram import find_tomogram, make_child, name_of, tomogram_of, tomograms
 
 KIND = "box"
@@ -117,13 +118,31 @@ def show_boxes(boxes: Iterable[Box]) -> list[Box]:
         _place(box, found if found is not None else bpy.data.objects.new(_object_name(box), None))
     for left in objects.values():
         bpy.data.objects.remove(left)
+    for tomogram in tomograms():
+        marks.mark(tomogram, TOMOGRAM_KIND, boxes_shown=True)
     return hidden
+
+
+def shows_boxes(name: str) -> bool:
+    """True if the boxes of tomogram `name` are objects here, so that a box without an object was deleted.
+
+    A tomogram may also be in the file for its surfaces alone: its boxes are then in the project only.
+    """
+    tomogram = find_tomogram(name)
+    return tomogram is not None and bool(marks.value_of(tomogram, "boxes_shown", False))
+
+
+def forget_boxes() -> None:
+    """Let the project's file rule over the objects again, until boxes are shown the next time."""
+    for tomogram in tomograms():
+        marks.mark(tomogram, TOMOGRAM_KIND, boxes_shown=False)
 
 
 def merged_boxes(saved: Iterable[Box]) -> list[Box]:
     """What a project's boxes become when the scene is saved: the scene's, and `saved` ones of tomograms not shown."""
-    shown = {name_of(tomogram) for tomogram in tomograms()}
-    return [box for box in saved if box.tomogram not in shown] + scene_boxes()
+    shown = {name for name in map(name_of, tomograms()) if shows_boxes(name)}
+    kept = [box for box in saved if box.tomogram not in shown]
+    return kept + [box for box in scene_boxes() if box.tomogram in shown]
 
 
 def show_boxes_near(tomogram: Any, index: int, reach: int = 0) -> None:

@@ -1,0 +1,93 @@
+"""Jobs of the worker as a window runs them: a timer takes the messages, and nothing waits."""
+
+import time
+
+import bpy
+import pytest
+
+
+@pytest.fixture
+def in_window(part, monkeypatch):
+    """jobs.py as in a window: `start` returns at once; the test calls the timer's function itself."""
+
+    class App:
+        background = False
+        timers = bpy.app.timers
+
+    class Blender:
+        app = App
+        data, context, ops = bpy.data, bpy.context, bpy.ops
+
+    jobs = part("tomoseg_blender.jobs")
+    monkeypatch.setattr(jobs, "bpy", Blender)
+    yield jobs
+    if bpy.app.timers.is_registered(jobs.poll):
+        bpy.app.timers.unregister(jobs.poll)
+
+
+def run_to_the_end(jobs, seconds=60.0):
+    ends = time.monotonic() + seconds
+    while jobs.poll() is not None:
+        assert time.monotonic() < ends, "the job did not end"
+        time.sleep(0.02)
+
+
+def test_in_a_window_a_step_returns_at_once_and_ends_by_itself(project, in_window):
+    began = time.monotonic()
+    assert bpy.ops.tomoseg.measure.poll() and bpy.ops.tomoseg.spectrum() == {"FINISHED"}
+    assert time.monotonic() - began < 0.5
+    job = in_window.running("view")
+    assert job is not None and 0 <= job.fraction <= 1
+    assert bpy.app.timers.is_registered(in_window.poll)
+    run_to_the_end(in_window)
+    assert in_window.running() is None
+    assert not in_window.outcome("view").failed
+    assert (project / "spectra" / "cell.png").is_file()
+
+
+def test_while_a_step_runs_no_other_starts_and_the_reason_is_said(project, in_window):
+    bpy.ops.tomoseg.spectrum()
+    with pytest.raises(RuntimeError, match="Fourier amplitude of cell is running: wait for its end, or cancel it"):
+        bpy.ops.tomoseg.measure()
+    run_to_the_end(in_window)
+    assert bpy.ops.tomoseg.measure.poll()
+
+
+def test_saving_the_blend_while_a_step_runs_does_not_lose_its_result(project, in_window, tmp_path):
+    bpy.ops.tomoseg.spectrum()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work.blend"))  # the folder's path becomes relative
+    run_to_the_end(in_window)
+    assert in_window.outcome().sentence.startswith("Fourier amplitude shown")
+
+
+def test_the_result_of_a_project_that_was_left_is_not_put_into_another_scene(project, in_window):
+    bpy.ops.tomoseg.spectrum()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    run_to_the_end(in_window)
+    assert in_window.outcome().sentence == "Fourier amplitude of cell is done; its project is not open any more."
+    assert not [image for image in bpy.data.images if image.filepath.endswith("cell.png")]
+
+
+def test_cancelling_in_a_window_says_that_what_was_finished_is_kept(project, in_window, tomogram_file):
+    for x, z in ((14, 2), (30, 5)):
+        bpy.ops.tomoseg.add_box(location=(x, 10, z), kind="positive", size=16)
+    bpy.ops.tomoseg.label_from_mask(filepath=str(tomogram_file.with_name("bar.mrc")))
+    bpy.ops.tomoseg.build_trainset(copies=2)
+    run_to_the_end(in_window)
+    assert not bpy.ops.tomoseg.cancel_job.poll()
+    bpy.ops.tomoseg.train(iterations=1000)
+    for _ in range(2000):
+        in_window.poll()
+        if "teration" in in_window.running().message:
+            break
+        time.sleep(0.02)
+    assert in_window.running().text.startswith("Training bar")
+    bpy.ops.tomoseg.cancel_job()
+    assert in_window.running().done == "Cancelling"
+    run_to_the_end(in_window)
+    assert in_window.outcome("train").sentence == "Training bar was cancelled; what it had finished is kept."
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-1, "0 s"), (40.2, "40 s"), (100, "2 min"), (7500, "2 h 5 min")])
+def test_time_left_reads_like_a_person_would_say_it(part, seconds, words):
+    assert part("tomoseg_blender.jobs").duration(seconds) == words
