@@ -69,7 +69,7 @@ def add_all(scene: Scene, new: list[Box]) -> None:
     project = state.require_project(scene)
     project.save_boxes([*_current(project, project.boxes()), *new])
     for box in new:
-        if find_tomogram(box.tomogram) is not None:
+        if boxes.shows_boxes(box.tomogram):
             boxes.add_box_object(box)
     viewing.show_again(scene)
 
