@@ -36,7 +36,7 @@ DEEPEST_SLAB = 12  # slices; what ml.preprocess filters together
 class Options:
     """What `tomoseg apply` takes."""
 
-    network: Path = option(help="network file that `tomoseg train` wrote (.safetensors)", positional=True)
+    network: Path = option(help="network that `tomoseg train` wrote (.safetensors)", positional=True, metavar="NETWORK")
     tomograms: tuple[Path, ...] = option(help="tomograms to apply it to", positional=True, metavar="TOMOGRAM")
     output: Path = option(help="folder for the maps, <tomogram>__<feature>.mrc", metavar="DIR")
     threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")

@@ -61,5 +61,5 @@ def _training_step(device: Any) -> float:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        float(loss)  # waits for the device
+        float(loss.detach())  # waits for the device
     return time.monotonic() - began

@@ -114,6 +114,9 @@ def _run(verb: str, arguments: argparse.Namespace) -> int:
         print(text)
     if arguments.json:
         print(json.dumps(result))
+    if "problem" in result:  # a batch whose other parts are done
+        sys.stdout.flush()
+        return _refuse(verb, report, result["problem"])
     return DONE
 
 

@@ -130,8 +130,8 @@ class _Rays:
 
     def finish(self, measured: Measured) -> None:
         """Fill in each component's median and spread, and keep all rays for those of the labels."""
-        if not self._found:
-            return
+        if not any(len(rows) for rows, _ in self._found):
+            return  # no surface is clear enough for a ray
         row = np.concatenate([rows for rows, _ in self._found])
         values = np.concatenate([values for _, values in self._found])
         order = np.argsort(row, kind="stable")

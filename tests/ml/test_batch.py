@@ -1,0 +1,171 @@
+"""A batch makes everything for many tomograms, whatever is wrong with one of them, and never does a thing twice."""
+
+import csv
+import json
+
+import pytest
+
+from ml.batch import Options, describe, run
+from ml.cli import main
+from ml.options import UsageError
+from ml.report import Cancelled, Silent
+from tomo.errors import TomosegError
+from tomo.label_table import load_label_table
+from tomo.mrc import open_tomogram
+
+
+@pytest.fixture
+def cells(make_network, make_tomogram, tmp_path):
+    """Two networks, two tomograms and an output folder."""
+    networks = (make_network("classic", name="mito"), make_network(name="actin"))
+    return networks, (make_tomogram("cell1"), make_tomogram("cell2", seed=8)), tmp_path / "out"
+
+
+def batch(cells, report=None, **options):
+    networks, tomograms, output = cells
+    return run(Options(tomograms, networks, output, threshold=(0.1,), **options), report or Silent())
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_everything_is_made_for_every_tomogram(cells):
+    result = batch(cells)
+    assert [row["status"] for row in result["rows"]] == ["done", "done"]
+    assert result["failed"] == 0
+    output = cells[2]
+    made = files(output)
+    for name in ("cell1", "cell2"):
+        assert f"segmentations/{name}__mito.mrc" in made
+        assert f"segmentations/{name}__actin.mrc" in made
+        assert f"masks/{name}__mask.mrc" in made
+        assert f"tables/{name}.csv" in made
+        assert any(path.startswith(f"surfaces/{name}__") for path in made)
+    mask = open_tomogram(output / "masks" / "cell1__mask.mrc")
+    assert set(mask.data.ravel()) <= {0, 1, 2}
+    assert mask.data.any()
+    assert [entry.name for entry in load_label_table(output / "masks" / "cell1__mask.json")] == ["mito", "actin"]
+
+
+def test_a_second_run_finds_everything_there(cells):
+    batch(cells)
+    before = {path: path.stat().st_mtime_ns for path in cells[2].rglob("*.mrc")}
+    result = batch(cells)
+    assert [row["status"] for row in result["rows"]] == ["kept", "kept"]
+    assert result["rows"][0]["found"].startswith("mito ")
+    assert {path: path.stat().st_mtime_ns for path in cells[2].rglob("*.mrc")} == before
+
+
+def test_only_what_is_missing_or_out_of_date_is_done_again(cells, make_network):
+    output = cells[2]
+    batch(cells)
+    (output / "masks" / "cell1__mask.mrc").unlink()
+    before = (output / "segmentations" / "cell1__mito.mrc").stat().st_mtime_ns
+    assert [row["status"] for row in batch(cells)["rows"]] == ["done", "kept"]
+    assert (output / "segmentations" / "cell1__mito.mrc").stat().st_mtime_ns == before
+    make_network(name="actin", amplitude=0.5)
+    assert [row["status"] for row in batch(cells)["rows"]] == ["done", "done"]
+    assert (output / "segmentations" / "cell1__mito.mrc").stat().st_mtime_ns == before
+    assert [row["status"] for row in batch(cells, flips=8)["rows"]] == ["done", "done"]
+    assert (output / "segmentations" / "cell1__mito.mrc").stat().st_mtime_ns > before
+
+
+def test_a_damaged_ledger_means_doing_it_again(cells):
+    batch(cells)
+    (cells[2] / "batch" / "cell1.json").write_text('{"schema": 1, "steps": {"merge": 3}}')
+    assert [row["status"] for row in batch(cells)["rows"]] == ["done", "kept"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tomogram", None])
+def test_a_bad_file_does_not_stop_the_rest(cells, tmp_path, content):
+    networks, tomograms, output = cells
+    bad = tmp_path / "bad.mrc"
+    if content is not None:
+        bad.write_bytes(content)
+    result = batch((networks, (tomograms[0], bad, tomograms[1]), output))
+    assert [row["status"] for row in result["rows"]] == ["done", "failed", "done"]
+    assert "bad.mrc" in result["rows"][1]["error"]
+    assert result["problem"].startswith("1 of 3 tomograms failed (bad.mrc first)")
+    assert "bad.mrc" in describe(result)
+    with (output / "batch.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["done", "failed", "done"]
+
+
+def test_a_mistake_of_the_program_does_not_stop_the_rest(cells, monkeypatch, tmp_path):
+    from ml import merge
+
+    original = merge.run
+
+    def sometimes(options, report):
+        if "cell1" in options.output.name:
+            raise ZeroDivisionError("division by zero")
+        return original(options, report)
+
+    monkeypatch.setattr("ml.merge.run", sometimes)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = batch(cells)
+    assert [row["status"] for row in result["rows"]] == ["failed", "done"]
+    assert "ZeroDivisionError" in result["rows"][0]["error"]
+    assert list(tmp_path.glob("tomoseg-*.log"))
+
+
+class CancelAt(Silent):
+    def __init__(self, fraction):
+        self.fraction = fraction
+
+    def progress(self, fraction, message):
+        if fraction > self.fraction:
+            raise Cancelled
+
+
+def test_a_cancelled_batch_goes_on_where_it_stopped(cells):
+    with pytest.raises(Cancelled):
+        batch(cells, CancelAt(0.6))
+    assert [row["status"] for row in batch(cells)["rows"]] == ["kept", "done"]
+
+
+def test_tables_and_surfaces_can_be_left_out(cells):
+    batch(cells, measure=False, surfaces=False)
+    assert not (cells[2] / "tables").exists()
+    assert not (cells[2] / "surfaces").exists()
+
+
+def test_one_network_makes_masks_of_one_label(cells):
+    networks, tomograms, output = cells
+    batch((networks[:1], tomograms, output))
+    assert set(open_tomogram(output / "masks" / "cell1__mask.mrc").data.ravel()) == {0, 1}
+
+
+def test_thresholds_of_the_trainings(cells):
+    networks, tomograms, output = cells
+    result = run(Options(tomograms[:1], networks, output, trained_thresholds=True), Silent())
+    told = json.loads((output / "batch" / "cell1.json").read_text())["steps"]["merge"]["result"]
+    assert [label["threshold"] for label in told["labels"]] == [0.5, 0.5]
+    assert result["failed"] == 0
+
+
+def test_what_concerns_all_tomograms_stops_the_batch_at_once(cells, tmp_path):
+    networks, tomograms, output = cells
+    with pytest.raises(UsageError, match="two networks find mito"):
+        batch(((networks[0], networks[0]), tomograms, output))
+    with pytest.raises(UsageError, match="one for each of the 2 maps, not 3"):
+        run(Options(tomograms, networks, output, threshold=(1.0, 2.0, 3.0)), Silent())
+    with pytest.raises(UsageError, match="either"):
+        batch(cells, trained_thresholds=True)
+    with pytest.raises(TomosegError, match=r"nothing\.safetensors"):
+        batch(((tmp_path / "nothing.safetensors",), tomograms, output))
+    with pytest.raises(TomosegError, match="one name"):
+        batch((networks, (tomograms[0], tmp_path / "other" / "cell1.mrc"), output))
+    assert not output.exists()
+
+
+def test_the_command_line_ends_with_1_and_the_table(cells, tmp_path, capsys):
+    networks, tomograms, output = cells
+    bad = tmp_path / "bad.mrc"
+    bad.write_bytes(b"")
+    words = ["batch", bad, tomograms[0], "--networks", *networks, "--output", output, "--json"]
+    assert main(list(map(str, words))) == 1
+    told = capsys.readouterr()
+    assert "1 of 2 tomograms failed" in told.err.splitlines()[-1]
+    assert json.loads(told.out.splitlines()[-1])["rows"][1]["status"] == "done"
