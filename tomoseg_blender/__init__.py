@@ -1,5 +1,7 @@
 """The extension in Blender's process: scene, operators, panels, and the handle of the worker. Never imports torch."""
 
+import bpy  # noqa: F401  # first: in Blender as a module, it is what brings blf and gpu along
+
 from . import canvas, handlers, menus, operators, panels, preferences, properties, tools, worker
 
 __all__ = [
