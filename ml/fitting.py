@@ -142,15 +142,15 @@ class _Run:
         """Keep the weights if they are the best so far."""
         if not math.isfinite(validation.loss) or not all_finite(self.trainer.averaged):
             raise ExplodedError("The loss is no number any more: lower the learning rate, then train again.")
-        if validation.loss < self.outcome.best_loss - LITTLE_BETTER:
-            self.since_best = 0
-            self.outcome.best_loss = validation.loss
+        best = self.outcome.best_loss
+        better = validation.loss < best - LITTLE_BETTER
+        self.since_best = 0 if better else self.since_best + 1
+        self.outcome.best_loss = min(validation.loss, best)
+        if better or validation.loss <= best + self.trainer.recipe.slack * abs(best):
             self.outcome.best_iteration = len(self.outcome.rows) + 1
             self.outcome.network.load_state_dict(self.trainer.averaged.state_dict())
             self.outcome.seconds = self.elapsed
             self.keep(self.outcome)
-        else:
-            self.since_best += 1
 
     def _note(self, loss: float, rate: float, validation: Validation) -> None:
         row = {

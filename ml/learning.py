@@ -15,12 +15,13 @@ from ml.network_file import LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork, build_network, preset
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
-from ml.scores import best_dice
+from ml.scores import best_dice, dice
 from ml.training import Trainer, upscaled
 from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out
 from tomo.errors import TomosegError
 
-HELD_OUT_SHARE = 0.2
+HELD_OUT_SHARE = 0.1
+THRESHOLD_TOLERANCE = 0.01  # of Dice
 CONTINUED_LEARNING_RATE = 0.001
 WEAKEST = 1e-3  # amplitude of a network that has learned something
 
@@ -53,7 +54,9 @@ class Learned:
 
 @dataclass(frozen=True)
 class Calibration:
-    """amplitude: mean output inside the labels. threshold: best Dice on the held-out boxes, in amplitude units."""
+    """amplitude: mean output inside the training labels. threshold: in amplitude units. dice: on the held-out boxes,
+    or on all boxes where none was held out.
+    """
 
     amplitude: float
     threshold: float
@@ -87,18 +90,25 @@ def learn(
 
 
 def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
-    """Amplitude from the training labels and threshold from the held-out boxes (all boxes where none was held out)."""
+    """Amplitude from the training labels, threshold from all boxes.
+
+    Two held-out boxes are too few to place a threshold, and new places are always found with less confidence than
+    the boxes: so it is the lowest threshold whose Dice on the boxes is within 0.01 of the best one, and never more
+    than a probability of a half (docs/accuracy.md).
+    """
     trainset = trainer.trainset
     batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & ~trainset.held_out))
     inside = (batch.target > 0.5) & (batch.known > 0)
     amplitude = float(shown[inside].mean()) if inside.any() else 1.0
     if not amplitude > WEAKEST:
         amplitude = 1.0  # it has learned nothing; dividing by next to nothing would turn noise into a feature
+    batch, shown = maps_of(network, trainer, np.arange(len(trainset)))
+    strength = shown.clamp(min=0).numpy() / amplitude
+    truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
+    threshold = min(best_dice(strength, truth, known, THRESHOLD_TOLERANCE)[1], network.highest_threshold / amplitude)
     held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
-    batch, shown = maps_of(network, trainer, np.flatnonzero(held_out))
-    known = batch.known.numpy() > 0
-    dice, threshold = best_dice(shown.clamp(min=0).numpy() / amplitude, batch.target.numpy() > 0.5, known)
-    return Calibration(amplitude, threshold, dice)
+    judged = known & held_out[:, None, None, None]
+    return Calibration(amplitude, threshold, dice((strength > threshold)[judged], truth[judged]))
 
 
 def maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: Any) -> tuple[Batch, Tensor]:

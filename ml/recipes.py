@@ -22,7 +22,9 @@ class Recipe:
     decay: the learning rate's factor after each iteration. cosine: let the learning rate rise in the first twentieth
     and fall to a twentieth over the whole training instead. average: the weights that are kept are a running mean of
     this memory (0: the last ones). l1: weight of the sum of all |weights|. patience: iterations without a better
-    validation after which training stops, 0 never.
+    validation after which training stops, 0 never. slack: how much worse the validation loss of the latest weights may
+    be than the best so far, as a part of it, to be kept all the same: averaged weights at a falling learning rate are
+    a better guess than one lucky validation on a few boxes.
     negative_share: part of all boxes drawn that are negative ones.
     teach: weight of the pixels that nobody annotated, which the averaged network labels itself (0: they stay out).
     """
@@ -40,6 +42,7 @@ class Recipe:
     l1: float = 0.0
     weight_decay: float = 0.0
     patience: int = 0
+    slack: float = 0.0
     glorot: bool = False
     negative_share: float = 0.5
     teach: float = 0.0
@@ -56,6 +59,7 @@ RECIPES: dict[str, Recipe] = {
         average=0.99,
         weight_decay=1e-4,
         patience=12,
+        slack=0.1,
     ),
     "today": Recipe(
         log_mean_square, learning_rate=1e-4, iterations=20, batch_size=20, patch=1.0, augmentation=ONLY_TURNS
