@@ -17,11 +17,15 @@ from tomo.names import tomogram_name
 from tomo.project import Project
 
 SAMPLES = 20
+CONTEXT = 5  # each slice with two neighbours on either side: walls that lie flat in a slice are found too
 SMALLEST = 200.0  # nm³: surfaces leave out smaller specks
 
 
 def run(material: Material, output: Path, network: str, seconds: float, size: tuple[int, int]) -> None:
-    """Run all steps on `material` and leave the results in `output`. size: of the figure, pixels. Raises TomosegError."""
+    """Run all steps on `material` and leave the results in `output`; size: the figure's, in pixels.
+
+    Raises TomosegError for what goes wrong in any of them.
+    """
     with tempfile.TemporaryDirectory(prefix="tomoseg-demo-") as resources:
         Demo(blender.start(Path(resources)), material, output).run(network, seconds, size)
         blender.stop()
@@ -83,7 +87,7 @@ class Demo:
 
     def _learn(self, feature: str, network: str, seconds: float) -> None:
         _title(f"Build the training set, train, apply: {feature}")
-        blender.call(self._ops.build_trainset, feature=feature)
+        blender.call(self._ops.build_trainset, feature=feature, context=CONTEXT)
         blender.call(self._ops.train, feature=feature, network=network, max_seconds=seconds)
         blender.call(self._ops.apply, feature=feature, tomograms=self._name)
 
