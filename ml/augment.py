@@ -27,8 +27,8 @@ class Augmentation:
     flip: bool = True
     stretch: float = 0.2
     bend: float = 2.0
-    gain: float = 0.25
-    offset: float = 0.25
+    gain: float = 0.5
+    offset: float = 0.5
     noise: float = 0.25
     blur: float = 0.2
     dark_corners: bool = False

@@ -34,7 +34,9 @@ class Options:
     labels: Path | None = option(None, help="EMAN2 stack of their labels (_good_seg)", metavar="STACK")
     negatives: Path | None = option(None, help="EMAN2 stack of negative boxes (_bad)", metavar="STACK")
     copies: int = option(10, help="copies of each negative box; positives are copied as often as balances them")
-    context: int = option(1, help="neighbouring slices that the network sees at once, odd; 1 is 2D")
+    context: int = option(
+        0, help="neighbouring slices that the network sees at once, odd (default: 5, or 1 where slices are far apart)"
+    )
     background: int = option(96, help="pieces of the tomograms taken along for learning without labels, 0 for none")
     seed: int = option(0, help="seed of all random choices")
 
@@ -78,7 +80,7 @@ def _check(options: Options) -> None:
         raise UsageError("Name --project, or --positives, --labels and --output for stacks made in EMAN2.")
     if options.project is not None and any((*stacks, options.negatives)):
         raise UsageError("Name --project or stacks, not both.")
-    if options.context < 1 or options.context % 2 == 0:
+    if options.context < 0 or (options.context and options.context % 2 == 0):
         raise UsageError(f"--context is an odd number of slices, not {options.context}.")
     if options.copies < 1 or options.background < 0:
         raise UsageError("--copies is at least 1 and --background at least 0.")
@@ -119,7 +121,7 @@ def _from_tomogram(
     from dataclasses import replace
 
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_background, cut_boxes
+    from ml.trainset import TrainsetInfo, cut_background, cut_boxes, usual_context
     from ml.volumes import open_any
     from tomo.preprocessing import Preprocessing, preprocessing_of
 
@@ -128,7 +130,13 @@ def _from_tomogram(
     chain = preprocessing_of(tomogram.labels) or Preprocessing()
     preprocessed = Preprocessed(tomogram, chain)
     info = TrainsetInfo(
-        options.feature, size, tomogram.geometry.voxel_size, chain, options.context, options.copies, (name,)
+        options.feature,
+        size,
+        tomogram.geometry.voxel_size,
+        chain,
+        options.context or usual_context(tomogram.geometry),
+        options.copies,
+        (name,),
     )
     shape = tomogram.shape
     trainset = cut_boxes(

@@ -125,7 +125,7 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
 
     from ml.annotator import draw_boxes
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_background, cut_boxes
+    from ml.trainset import TrainsetInfo, cut_background, cut_boxes, usual_context
 
     boxes = draw_boxes(
         labels.data, options.positives, options.negatives, options.box_size, options.seed, tomogram.name, FEATURE
@@ -136,6 +136,7 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
         options.box_size,
         tomogram.geometry.voxel_size,
         preprocessing_for(options),
+        context=1 if options.network == "classic" else usual_context(tomogram.geometry),
         tomograms=(tomogram.name,),
     )
     trainset = cut_boxes(

@@ -17,7 +17,7 @@ from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
 from ml.training import Trainer, upscaled
-from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out
+from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out, narrowed
 from tomo.errors import TomosegError
 
 HELD_OUT_SHARE = 0.1
@@ -73,6 +73,9 @@ def learn(
     check_trainset(trainset)
     use_threads(request.threads)
     device = choose_device(request.device)
+    # EMAN2's network sees one slice; one that goes on sees as many as it learned with.
+    wanted = start.context if start else 1 if request.network == "classic" else trainset.info.context
+    trainset = narrowed(trainset, wanted)
     architecture, settings = _architecture(request, trainset, start)
     recipe = _recipe(request, architecture)
     network = start.module if start else build_network(architecture, **settings)
@@ -94,7 +97,8 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
 
     Two held-out boxes are too few to place a threshold, and new places are always found with less confidence than
     the boxes: so it is the lowest threshold whose Dice on the boxes is within 0.01 of the best one, and never more
-    than a probability of a half (docs/accuracy.md).
+    than the network's `highest_threshold`: the best one for a true probability is half the Dice that it reaches
+    (Lipton, Elkan and Naryanaswamy, 2014; docs/accuracy.md).
     """
     trainset = trainer.trainset
     batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & ~trainset.held_out))

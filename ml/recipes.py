@@ -60,6 +60,7 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=1e-4,
         patience=12,
         slack=0.1,
+        negative_share=0.25,
     ),
     "today": Recipe(
         log_mean_square, learning_rate=1e-4, iterations=20, batch_size=20, patch=1.0, augmentation=ONLY_TURNS

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from tomo.boxes import POSITIVE, Box
 from tomo.errors import TomosegError
+from tomo.geometry import Geometry
 from tomo.labels import BACKGROUND, FEATURE, IGNORE
 from tomo.preprocessing import Preprocessing
 
+USUAL_CONTEXT = 5
 MOST_BYTES = 8 * 2**30
 VOXEL_SIZE_TOLERANCE = 0.05
 Images = NDArray[np.float32]
@@ -58,6 +60,11 @@ class Trainset:
     def n_positive(self) -> int:
         """How many positive boxes there are."""
         return int(self.positive.sum())
+
+
+def usual_context(geometry: Geometry) -> int:
+    """Slices that the default network sees at once: 5, or 1 where slices are far apart (serial sections)."""
+    return 1 if geometry.anisotropic else USUAL_CONTEXT
 
 
 def crop_size(box_size: int) -> int:
@@ -170,6 +177,20 @@ def differing_voxel_sizes(one: tuple[float, float, float], other: tuple[float, f
     """True where both are known and differ by more than 5 % along x or y, the slices' plane."""
     pairs = [(a, b) for a, b in zip(one[:2], other[:2], strict=True) if a > 0 and b > 0 and 1.0 not in (a, b)]
     return any(abs(a - b) > VOXEL_SIZE_TOLERANCE * min(a, b) for a, b in pairs)
+
+
+def narrowed(trainset: Trainset, context: int) -> Trainset:
+    """The same boxes with the `context` middle slices of each; as it was where it has no more than that."""
+    margin = (trainset.info.context - context) // 2
+    if margin <= 0:
+        return trainset
+    middle = slice(margin, margin + context)
+    return replace(
+        trainset,
+        info=replace(trainset.info, context=context),
+        images=np.ascontiguousarray(trainset.images[:, middle]),
+        background=np.ascontiguousarray(trainset.background[:, middle]),
+    )
 
 
 def hold_out(trainset: Trainset, share: float, seed: int) -> Trainset:

@@ -16,7 +16,7 @@ class SegmentationNetwork(nn.Module):
     context: int = 1  # neighbouring z slices taken as channels, the middle one is segmented; odd
     shrink: int = 1  # the output is this many times coarser than the input
     stride: int = 1  # input sizes must be multiples of it
-    highest_threshold: float = math.inf  # of the map; a probability below a half is never the better guess
+    highest_threshold: float = math.inf  # of the map, whatever the boxes say; for a probability half the Dice
     halo: int = 0  # pixels of context needed around a tile so that its seam cannot be seen
 
     def to_map(self, output: Tensor) -> Tensor:

@@ -19,12 +19,15 @@ from ml.trainset import (
     joined,
     known_labels,
     mirrored,
+    narrowed,
     neighbours,
+    usual_context,
 )
 from ml.trainset_file import load_trainset, save_trainset
 from tests.ml.scenes import ring_scene, ring_trainset
 from tomo.boxes import NEGATIVE, POSITIVE, Box
 from tomo.errors import TomosegError
+from tomo.geometry import Geometry
 
 
 def box(kind, x, y, z=0, size=4):
@@ -102,6 +105,19 @@ def test_background_pieces_come_from_the_tomogram_by_seed():
     assert pieces[0].shape == (4, 1, 32, 32)
     assert np.array_equal(pieces[0], pieces[1])
     assert not np.array_equal(pieces[0], pieces[2])
+
+
+def test_a_network_of_one_slice_gets_the_middle_one():
+    wide = ring_trainset(context=5)
+    narrow = narrowed(wide, 1)
+    assert narrow.info.context == 1
+    assert np.array_equal(narrow.images[:, 0], wide.images[:, 2])
+    assert narrowed(narrow, 3) is narrow
+
+
+def test_slices_that_are_far_apart_are_seen_one_by_one():
+    assert usual_context(Geometry((10.0, 10.0, 10.0))) == usual_context(Geometry()) == 5
+    assert usual_context(Geometry((40.0, 40.0, 500.0))) == 1
 
 
 def test_several_tomograms_join_if_they_agree():
