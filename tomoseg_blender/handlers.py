@@ -10,6 +10,7 @@ from bpy.types import Scene
 from ..tomo.errors import TomosegError
 from . import boxing, gallery, jobs, painting, state, viewing
 from .scene import boxes, volumes
+from .worker import HANDLE
 
 AUTOSAVE_SECONDS = 30.0
 ZOOM_SECONDS = 0.5
@@ -71,6 +72,7 @@ def _after_save(path: Any, *_rest: Any) -> None:
 
 def _after_load(*_arguments: Any) -> None:
     """The project folder rules: boxes and labels are shown as its files have them now."""
+    HANDLE.outcome = None  # how a step ended in the file before
     for scene in _tomoseg_scenes():
         state.refresh(scene)
         if scene.tomoseg.reasons.project:

@@ -7,7 +7,7 @@ call waits until the step is done and raises what went wrong.
 import queue
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,8 @@ OnDone = Callable[[Scene, dict[str, Any]], str]
 class Job:
     """One request of the worker. State lives here, not in properties: undo would turn the progress back.
 
-    step: the panel that shows it. on_done: takes the scene and the result, returns a sentence for the user.
+    step: the panel that shows it. on_done: takes the scene and the result, returns a sentence for the user. steps: for
+    what only Blender's process can do, the work itself in short steps; each yields the fraction that is done.
     """
 
     step: str
@@ -46,6 +47,7 @@ class Job:
     cancelling: bool = False
     log: list[str] = field(default_factory=list)
     preview: str = ""
+    steps: Iterator[float] | None = None
 
     @property
     def done(self) -> str:
@@ -121,22 +123,57 @@ def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any
     return f"{title} …"
 
 
+def start_here(scene: Scene, step: str, title: str, steps: Iterator[float], on_done: OnDone) -> str:
+    """Do the work of `steps` in this process, a little at each tick of the timer; else the same as `start`."""
+    if (reason := busy()) is not None:
+        raise WorkerError(reason)
+    job = Job(step, title, scene.name, str(project_folder(scene)), on_done, message=title, steps=steps)
+    HANDLE.job, HANDLE.outcome = job, None
+    if bpy.app.background:
+        while running() is job:
+            _advance(job)
+        return _sentence_of_outcome()
+    if not bpy.app.timers.is_registered(poll):
+        bpy.app.timers.register(poll, first_interval=POLL_SECONDS, persistent=True)
+    return f"{title} …"
+
+
 def cancel() -> None:
-    """Ask the worker to end the running job; what was finished so far stays."""
+    """Ask for the end of the running job; what was finished so far stays."""
     job = running()
-    if job is not None and HANDLE.worker is not None:
+    if job is not None:
         job.cancelling = True
-        HANDLE.worker.cancel(job.number)
+        if job.steps is None and HANDLE.worker is not None:
+            HANDLE.worker.cancel(job.number)
 
 
 def poll() -> float | None:
     """Timer: take the worker's messages; ends itself when there is no job."""
     if HANDLE.worker is not None:
         for message in HANDLE.worker.messages():
-            if (job := running()) is not None:
+            if (job := running()) is not None and job.steps is None:
                 _take(job, message)
+    here = running()
+    if here is not None and here.steps is not None:
+        _advance(here)
     _show_progress()
-    return POLL_SECONDS if running() is not None else None
+    if (job := running()) is None:
+        return None
+    return POLL_SECONDS if job.steps is None else 0.0
+
+
+def _advance(job: Job) -> None:
+    """The next step of a job of this process, or its end."""
+    assert job.steps is not None
+    if job.cancelling:
+        _end(job, failed=True, sentence=_cancelled(job))
+        return
+    try:
+        job.fraction = next(job.steps)
+    except StopIteration:
+        _answered(job, {"result": {}})
+    except TomosegError as error:
+        _end(job, failed=True, sentence=str(error))
 
 
 def _wait(job: Job) -> str:
@@ -152,10 +189,19 @@ def _wait(job: Job) -> str:
             cancel()
         lines.show(job)
     lines.close()
+    return _sentence_of_outcome()
+
+
+def _sentence_of_outcome() -> str:
+    """How the job ended that background mode waited for; raises JobFailed."""
     last = outcome()
     if last is None or last.failed:
         raise JobFailed("The worker was stopped." if last is None else last.sentence)
     return last.sentence
+
+
+def _cancelled(job: Job) -> str:
+    return f"{job.title} was cancelled; what it had finished is kept."
 
 
 def _take(job: Job, message: dict[str, Any] | None) -> None:
@@ -181,9 +227,8 @@ def _take(job: Job, message: dict[str, Any] | None) -> None:
 
 def _answered(job: Job, message: dict[str, Any]) -> None:
     if (error := message.get("error")) is not None:
-        cancelled = f"{job.title} was cancelled; what it had finished is kept."
         sentence = str(error.get("message", "The worker gave no reason."))
-        _end(job, failed=True, sentence=cancelled if error.get("code") == CANCELLED else sentence)
+        _end(job, failed=True, sentence=_cancelled(job) if error.get("code") == CANCELLED else sentence)
         return
     scene = bpy.data.scenes.get(job.scene)
     if scene is None or str(project_folder(scene)) != job.folder:

@@ -3,6 +3,7 @@
 import time
 
 import bpy
+import numpy as np
 import pytest
 
 
@@ -91,3 +92,51 @@ def test_cancelling_in_a_window_says_that_what_was_finished_is_kept(project, in_
 @pytest.mark.parametrize(("seconds", "words"), [(-1, "0 s"), (40.2, "40 s"), (100, "2 min"), (7500, "2 h 5 min")])
 def test_time_left_reads_like_a_person_would_say_it(part, seconds, words):
     assert part("tomoseg_blender.jobs").duration(seconds) == words
+
+
+@pytest.fixture
+def masked(project, part):
+    """The project with a mask of "bar" (1) and "dot" (3), as another program may have made it."""
+    mask = np.zeros((9, 40, 56), np.int8)
+    mask[1:6, 4:12, 6:50] = 1
+    mask[7, 30:36, 40:46] = 3
+    geometry = part("tomo.geometry").Geometry((10.0, 10.0, 10.0), (120.0, -30.0, 50.0))
+    part("tomo.mrc").write_mrc(project / "masks" / "cell__mask.mrc", mask, geometry)
+    return project
+
+
+def test_volumes_are_made_a_slab_at_a_time_while_the_window_lives(masked, in_window, part, monkeypatch):
+    monkeypatch.setattr(part("tomoseg_blender.scene.vdb"), "_SLAB_VOXELS", 40 * 56 * 2)  # two slices
+    bpy.ops.tomoseg.import_volumes()
+    fractions = []
+    while in_window.poll() is not None:
+        fractions.append(in_window.running().fraction)
+    assert fractions == sorted(fractions) and len(fractions) >= 6  # five slabs, then two files
+    assert in_window.outcome("results").sentence == "Volumes of label 1, label 3."
+    volumes = {one.name for one in bpy.data.objects if one.type == "VOLUME"}
+    assert volumes == {"label 1", "label 3"}
+
+
+def test_volumes_that_are_cancelled_leave_no_file(masked, in_window, part, monkeypatch):
+    monkeypatch.setattr(part("tomoseg_blender.scene.vdb"), "_SLAB_VOXELS", 40 * 56)
+    bpy.ops.tomoseg.import_volumes()
+    in_window.poll()
+    bpy.ops.tomoseg.cancel_job()
+    run_to_the_end(in_window)
+    assert in_window.outcome().sentence == "Volumes of cell was cancelled; what it had finished is kept."
+    assert not list(masked.glob("volumes/*"))
+
+
+def test_surfaces_and_volumes_follow_each_other_by_themselves(masked, in_window):
+    bpy.ops.tomoseg.import_mask()
+    run_to_the_end(in_window)
+    assert in_window.outcome("results").sentence == "Surfaces of label 1, label 3. Volumes of label 1, label 3."
+    assert {one.type for one in bpy.data.objects if one.name.startswith("label 1")} == {"MESH", "VOLUME"}
+
+
+def test_a_blender_without_openvdb_makes_surfaces_and_says_why_no_volumes(masked, part, monkeypatch):
+    monkeypatch.setattr(part("tomoseg_blender.compat"), "vdb_module", lambda: None)
+    assert bpy.ops.tomoseg.import_mask() == {"FINISHED"}
+    sentence = part("tomoseg_blender.jobs").outcome("results").sentence
+    assert sentence.startswith("Surfaces of label 1, label 3. This Blender has no OpenVDB module")
+    assert not [one for one in bpy.data.objects if one.type == "VOLUME"]

@@ -45,7 +45,7 @@ class _ImportMask(SurfaceSettings, OfTomogram, Action):
         wanted = {kind: options[kind] if not self.only else kind == self.only for kind in ("surfaces", "volumes")}
         if wanted["surfaces"]:
             return start_surfaces(scene, item.name, mask, options, with_volumes=wanted["volumes"])
-        return add_volumes(scene, item.name, mask)
+        return start_volumes(scene, item.name, mask)
 
 
 class TOMOSEG_OT_import_mask(_ImportMask, Operator):
@@ -79,7 +79,7 @@ def start_surfaces(scene: Scene, name: str, mask: Path, options: dict[str, Any],
 
     def done(scene: Scene, result: dict[str, Any]) -> str:
         sentence = add_surfaces(scene, name, result["surfaces"])
-        return f"{sentence} {add_volumes(scene, name, mask)}" if with_volumes else sentence
+        return start_volumes(scene, name, mask, after=sentence) if with_volumes else sentence
 
     return jobs.start(scene, "results", f"Surfaces of {name}", ("surface", params), done)
 
@@ -112,8 +112,11 @@ def labels_of(mask: Path) -> list[LabelEntry]:
     return entries_for(sorted(values), [])
 
 
-def add_volumes(scene: Scene, name: str, mask: Path) -> str:
-    """Write one VDB per label and import it; where Blender has no OpenVDB, the sentence says so."""
+def start_volumes(scene: Scene, name: str, mask: Path, after: str = "") -> str:
+    """Write one VDB per label, slab by slab, and import them; where Blender has no OpenVDB, the sentence says so.
+
+    after: the sentence of the step before, which the one at the end begins with.
+    """
     project, opened = state.require_project(scene), mrc.open_tomogram(mask)
     entries = labels_of(mask)
     if not entries:
@@ -121,12 +124,21 @@ def add_volumes(scene: Scene, name: str, mask: Path) -> str:
     try:
         vdb.require_vdb()
     except TomosegError as error:
-        return str(error)
+        return f"{after} {error}".strip()
     files = {entry.value: (entry.name, project.volume_path(name, entry.name)) for entry in entries}
-    vdb.write_label_vdb(opened.data, files, opened.geometry)
-    empty = _empty_of(scene, name)
+
+    def done(scene: Scene, _result: dict[str, Any]) -> str:
+        return f"{after} {add_volumes(scene, name, entries)}".strip()
+
+    steps = vdb.label_vdb_steps(opened.data, files, opened.geometry)
+    return jobs.start_here(scene, "results", f"Volumes of {name}", steps, done)
+
+
+def add_volumes(scene: Scene, name: str, entries: list[LabelEntry]) -> str:
+    """Import the VDB of each label."""
+    empty, project = _empty_of(scene, name), state.require_project(scene)
     for entry in entries:
-        volumes.import_volume(files[entry.value][1], empty, entry.name, entry.colour)
+        volumes.import_volume(project.volume_path(name, entry.name), empty, entry.name, entry.colour)
     state.refresh(scene)
     return f"Volumes of {', '.join(entry.name for entry in entries)}."
 

@@ -6,7 +6,7 @@ Files of one mask number their voxels from different starts (their transforms ma
 8 voxels, and where blocks of two volumes share faces, Cycles leaves holes in both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,8 @@ from .units import file_voxel_size
 
 GRID = "density"  # the name that volume shaders look for
 MAX_VOXELS = 10**9  # more than this and a viewport crawls: the volume is binned
-_SLAB_VOXELS = 2**24
+_SLAB_VOXELS = 2**22  # copied in about 50 ms
+COPYING = 0.7  # of the whole time; writing takes the rest
 _BLOCK = 8
 Convert = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -45,6 +46,15 @@ def write_label_vdb(
     Density is 1 on the label, after binning the part of the voxel that the label fills. The mask is read once, slab
     by slab; memory grows with the labelled part only. Raises TomosegError where Blender has no OpenVDB.
     """
+    for _fraction in label_vdb_steps(mask, files, geometry, half):
+        pass
+    return bin_factor(mask.shape)
+
+
+def label_vdb_steps(
+    mask: NDArray[Any], files: Mapping[int, tuple[str, Path]], geometry: Geometry, half: bool = True
+) -> Iterator[float]:
+    """The same in steps of a slab, so that a window stays alive between them; yields the fraction that is done."""
     volumes = [VolumeFile(path, name, _is_label(value)) for value, (name, path) in files.items()]
     return _write(mask, volumes, geometry, half)
 
@@ -58,7 +68,9 @@ def write_map_vdb(
     """
     if not high > low:
         raise TomosegError(f"A volume from {low:g} to {high:g} is empty: give an upper value above the lower one.")
-    return _write(data, [VolumeFile(path, feature, _ramp(low, high))], geometry, half)
+    for _fraction in _write(data, [VolumeFile(path, feature, _ramp(low, high))], geometry, half):
+        pass
+    return bin_factor(data.shape)
 
 
 def bin_factor(shape: tuple[int, ...]) -> int:
@@ -86,7 +98,8 @@ def _ramp(low: float, high: float) -> Convert:
     return lambda slab: np.minimum(np.fmax((slab.astype(np.float32) - np.float32(low)) * scale, 0), 1)
 
 
-def _write(data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, half: bool) -> int:
+def _write(data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, half: bool) -> Iterator[float]:
+    """Copy slab by slab, then write file by file; yields the fraction of both that is done."""
     module = require_vdb()
     factor = bin_factor(data.shape)
     starts = [number % _BLOCK for number in range(len(volumes))]
@@ -99,10 +112,11 @@ def _write(data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, ha
         slab = np.asarray(data[z : z + depth])
         for grid, volume, start in zip(grids, volumes, starts, strict=True):
             _copy(grid, _binned(volume.convert(slab), factor), z // factor, start)
-    for grid, volume in zip(grids, volumes, strict=True):
+        yield COPYING * min(z + depth, data.shape[0]) / data.shape[0]
+    for number, (grid, volume) in enumerate(zip(grids, volumes, strict=True), 1):
         with replacing(volume.path) as temporary:
             module.write(str(temporary), grids=[grid])
-    return factor
+        yield COPYING + (1 - COPYING) * number / len(volumes)
 
 
 def _new_grid(module: ModuleType, feature: str, geometry: Geometry, factor: int, first: int, half: bool) -> Any:
