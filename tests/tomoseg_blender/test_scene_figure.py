@@ -144,6 +144,15 @@ def test_the_cut_takes_away_what_lies_before_it(figure, cell, tmp_path):
     assert top_edge[:3] == pytest.approx([1.0] * 3, abs=0.03)
 
 
+def test_surfaces_without_a_material_or_with_one_rebuilt_by_hand_are_cut_too(figure, cell, part):
+    meshes = part("tomoseg_blender.scene.meshes")
+    meshes.find_surface(cell, "carbon").data.materials.clear()
+    meshes.find_surface(cell, "membrane").active_material.node_tree.nodes.clear()
+    built = figure.build_figure(cell, figure.FigureSettings(preset="cut_open"))
+    cut = {name: shown.active_material.name for name, _, shown in built.shown}
+    assert cut == {name: f"Feature {name} cut" for name in COLOURS}
+
+
 def test_a_single_feature_stands_alone(figure, cell, tmp_path):
     built, pixels = render(figure, cell, tmp_path, preset="single", features=("carbon",), transparent=True)
     assert [name for name, _, _ in built.shown] == ["carbon"]

@@ -21,6 +21,7 @@ from . import figure_stage as stage
 from . import legend
 from .figure_sheet import Sheet, text_size
 from .framing import ELEVATION, MARGIN, Frame, best_azimuth, frame_points, to_pixels
+from .materials import feature_material
 from .meshes import feature_of, surfaces
 from .palette import hex_colour
 from .scale_bar import LONGEST_SHARE, add_scale_bar
@@ -135,6 +136,8 @@ def _check(settings: FigureSettings) -> None:
     ):
         if value not in known:
             raise TomosegError(f"There is no {what} {value!r}: choose one of {', '.join(filter(None, known))}.")
+    if not hasattr(bpy.context.scene, "cycles"):
+        raise TomosegError("Figures are rendered by Cycles: switch on its add-on in the preferences.")
     if settings.preset == "single" and len(settings.features) != 1:
         raise TomosegError("A figure of a single feature needs its name: choose one feature.")
     if min(settings.size) < 64 or max(settings.size) > 16384:
@@ -189,7 +192,8 @@ def _add_contents(
     for name, colour, original in originals:
         copy = parts.add_copy(scene, original)
         if cut is not None and original.type == "MESH":
-            parts.give_material(copy, parts.cut_material(original.active_material, cut))
+            material = original.active_material or feature_material(name, colour)
+            parts.give_material(copy, parts.cut_material(material, cut))
         shown.append((name, colour, copy))
     if settings.outline:
         grey = "#8c8c8c" if settings.background == "white" else "#767676"

@@ -48,7 +48,9 @@ def cut_material(material: Any, cut: Any) -> Any:
     made.name = f"{material.name} cut"
     marks.mark(made, MATERIAL_KIND)
     tree = node_tree(made)
-    output = next(node for node in tree.nodes if node.type == "OUTPUT_MATERIAL" and node.is_active_output)
+    output = tree.get_output_node("CYCLES")
+    if output is None or not output.inputs["Surface"].is_linked:
+        return made  # a material rebuilt by hand, without a surface to cut
     surface = output.inputs["Surface"].links[0].from_socket
     inside = tree.nodes.new("ShaderNodeEmission")
     inside.inputs["Color"].default_value = (*(0.72 * value for value in material.diffuse_color[:3]), 1)
@@ -151,6 +153,8 @@ def _box_corners(tomogram: Any) -> Any:
 
 def give_material(scene_object: Any, material: Any) -> None:
     """Give an object a material of its own, leaving that of the shared mesh alone."""
+    if not scene_object.material_slots:
+        scene_object.data.materials.append(None)
     slot = scene_object.material_slots[0]
     slot.link = "OBJECT"
     slot.material = material

@@ -106,6 +106,7 @@ def feature_material(feature: str, colour: str) -> Any:
 
 def colour_material(material: Any, colour: str) -> None:
     """Give a feature's material another colour, '#rrggbb'."""
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Base Color"].default_value = linear(colour)
+    for node in material.node_tree.nodes:  # a material rebuilt by hand may have none, or several
+        if node.type == "BSDF_PRINCIPLED":
+            node.inputs["Base Color"].default_value = linear(colour)
     material.diffuse_color = linear(colour)  # what Solid mode shows
