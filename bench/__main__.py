@@ -1,0 +1,94 @@
+"""`make bench`: measure the steps side by side, print one table, write it as JSON with the machine's description."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench import applying, latency, merging, surfaces, training
+
+GROUPS = {
+    "applying": applying.rows,
+    "latency": latency.rows,
+    "merging": merging.rows,
+    "surfaces": lambda _folder, *, quick: surfaces.rows((64, 256, 256)) if quick else surfaces.rows(),
+    "training": training.rows,
+}
+COLUMNS = ("seconds", "cpu_seconds", "cpu_seconds_per_4096_slice", "peak_memory_mb", "dice")
+HEADINGS = ("seconds", "CPU s", "CPU s/4096²", "peak MB", "Dice")
+
+
+def main(words: list[str]) -> int:
+    """Run all groups, or those named; exit status 1 where an aim was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="some groups only")
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"), help="where the JSON goes")
+    parser.add_argument("--folder", type=Path, help="where the large files go (12 GB; default: the temporary folder)")
+    options = parser.parse_args(words)
+    rows: list[dict[str, Any]] = []
+    described = machine()
+    print(_line("", HEADINGS, "aims"))
+    for group in options.only:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            for row in GROUPS[group](Path(folder), quick=options.quick):
+                rows.append({"group": group, **row})
+                print(_line(row["name"], [_shown(row.get(column)) for column in COLUMNS], _verdict(row)), flush=True)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": described, "quick": options.quick, "rows": rows}
+    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"Wrote {options.output}")
+    return int(any(missed(row) for row in rows))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    import numpy
+    import torch
+
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "system": platform.platform(),
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "load_at_start": [round(load, 2) for load in os.getloadavg()],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def missed(row: dict[str, Any]) -> list[str]:
+    """The aims that a row does not reach; an aim is the most that is wanted."""
+    return [name for name, most in row.get("aims", {}).items() if row[name] > most]
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Each aim, with a cross where it was missed."""
+    wrong = missed(row)
+    return ", ".join(f"{name} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in row.get("aims", {}).items())
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _line(name: str, values: Any, ending: str) -> str:
+    return f"{name:<58}" + "".join(f"{value:>13}" for value in values) + f"  {ending}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""Start-up, preprocessing and applying, file to file, in processes of their own."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.inputs import write_network, write_tomogram
+from bench.process import Measured, measured, tomoseg
+
+SIDE, QUICK_SIDE = 4096, 1024
+CPU_AIM, MEMORY_AIM = 15.0, 2000.0
+_PREPROCESS = """
+import sys
+from pathlib import Path
+from ml.preprocess import Preprocessed
+from ml.volumes import open_any
+from tomo.preprocessing import Preprocessing
+tomogram = open_any(Path(sys.argv[1]))
+preprocessed = Preprocessed(tomogram, Preprocessing())
+for z in range(0, tomogram.shape[0], 4):
+    preprocessed.slab(z, min(z + 4, tomogram.shape[0]))
+"""
+
+
+def rows(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+    """Start-up, preprocessing, both networks, two depths, and eight flips."""
+    side = QUICK_SIDE if quick else SIDE
+    tiny = write_tomogram(folder / "tiny.mrc", (2, 64, 64), preprocessed=True)
+    networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "classic")}
+    helped = tomoseg("--help")
+    idle = {name: _apply(network, tiny, folder) for name, network in networks.items()}
+    found = [_row("start-up: tomoseg --help", helped), _row("start-up: apply to 64×64×2", idle["default"])]
+    found += _preprocessing(folder, side)
+    plan = [("default", 8, 1), ("default", 16, 1), ("default", 2, 8), ("classic", 2, 1)]
+    for name, depth, flips in plan:
+        tomogram = write_tomogram(folder / f"{depth}.mrc", (depth, side, side), preprocessed=True)
+        taken = _apply(networks[name], tomogram, folder, "--flips", flips)
+        what = f"apply {name} to {side}×{side}×{depth}" + (f", mean of {flips} flips" if flips > 1 else "")
+        row = _row(what, taken)
+        per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
+        row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
+        if name == "default" and flips == 1:
+            row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
+        found.append(row)
+        tomogram.unlink()
+    return found
+
+
+def _preprocessing(folder: Path, side: int) -> list[dict[str, Any]]:
+    command = [sys.executable, "-c", _PREPROCESS]
+    tiny = write_tomogram(folder / "tiny_raw.mrc", (4, 64, 64), preprocessed=False)
+    idle = measured([*command, str(tiny)])
+    raw = write_tomogram(folder / "raw.mrc", (8, side, side), preprocessed=False)
+    taken = measured([*command, str(raw)])
+    raw.unlink()
+    row = _row(f"preprocess {side}×{side}×8", taken)
+    per_slice = (taken.cpu_seconds - idle.cpu_seconds) / 8 * (SIDE / side) ** 2
+    return [{**row, "cpu_seconds_per_4096_slice": round(per_slice, 2)}]
+
+
+def _apply(network: Path, tomogram: Path, folder: Path, *more: object) -> Measured:
+    return tomoseg("apply", network, tomogram, "--output", folder / "maps", "--device", "cpu", *more)
+
+
+def _row(name: str, taken: Measured) -> dict[str, Any]:
+    return {
+        "name": name,
+        "seconds": round(taken.seconds, 2),
+        "cpu_seconds": round(taken.cpu_seconds, 2),
+        "peak_memory_mb": round(taken.peak_memory_mb),
+    }

@@ -1,0 +1,35 @@
+"""Ten positive and 100 negative boxes to the plateau, and the score on a tomogram never trained on."""
+
+from pathlib import Path
+from typing import Any
+
+from bench.process import tomoseg
+
+TRAIN_AIM = 300.0  # seconds on 2 cores
+
+
+def rows(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+    """Both networks on two simulated cells of different seeds."""
+    size = ("32", "160", "160") if quick else ("48", "256", "256")
+    pairs = []
+    for seed in (1, 2):
+        cell = folder / f"cell{seed}"
+        tomoseg("simulate", "--output", cell, "--seed", seed, "--size", *size)
+        tomogram = next(path for path in sorted(cell.glob("*.mrc")) if "__" not in path.name)
+        pairs.append((tomogram, next(iter(sorted(cell.glob("*__membrane*.mrc"))))))
+    found = []
+    for network in ("default", "classic"):
+        words = ("--network", network, "--invert", "--max-train-seconds", 20 if quick else 300, "--json")
+        taken = tomoseg("evaluate", "--train", *pairs[0], "--test", *pairs[1], *words)
+        told = taken.result
+        row: dict[str, Any] = {
+            "name": f"train {network}, {told['positives']} + {told['negatives']} boxes of a simulated cell",
+            "seconds": round(told["train_seconds"], 1),
+            "cpu_seconds": round(taken.cpu_seconds, 1),
+            "peak_memory_mb": round(taken.peak_memory_mb),
+            "dice": round(told["dice"], 3),
+        }
+        if network == "default":
+            row["aims"] = {"seconds": TRAIN_AIM}
+        found.append(row)
+    return found

@@ -1,0 +1,44 @@
+"""The benchmarks measure what they claim, and say where an aim was missed."""
+
+import json
+import sys
+
+import pytest
+
+import bench.__main__ as table
+from bench import merging
+from bench.process import measured
+
+
+def test_a_process_is_measured_with_its_children():
+    child = "x = bytearray(200_000_000)\nimport time; time.sleep(0.5)\nsum(range(3_000_000)); print('done')"
+    taken = measured(
+        [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"]
+    )
+    assert 190 < taken.peak_memory_mb < 400
+    assert 0.01 < taken.cpu_seconds <= taken.seconds + 1
+    assert taken.output == "done\n"
+
+
+def test_a_process_that_fails_is_no_measurement():
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        measured([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_merging_is_measured_file_to_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(merging, "QUICK_SHAPE", (3, 20, 30))
+    rows = merging.rows(tmp_path, quick=True)
+    assert [row["name"] for row in rows] == ["merge 4 int8 maps of 30×20×3", "merge 4 float16 maps of 30×20×3"]
+    assert all(row["seconds"] > 0 and row["peak_memory_mb"] > 1 for row in rows)
+
+
+def test_the_table_is_printed_and_written_and_a_missed_aim_is_an_error(tmp_path, monkeypatch, capsys):
+    rows = [{"name": "slow", "seconds": 9.0, "aims": {"seconds": 5.0}}, {"name": "quick", "seconds": 1.0}]
+    monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: rows)
+    assert table.main(["--only", "merging", "--output", str(tmp_path / "bench.json")]) == 1
+    assert "seconds ≤ 5 ✗" in capsys.readouterr().out
+    told = json.loads((tmp_path / "bench.json").read_text())
+    assert told["rows"][0] == {"group": "merging", **rows[0]}
+    assert told["machine"]["torch"]
+    monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: rows[1:])
+    assert table.main(["--only", "merging", "--output", str(tmp_path / "bench.json")]) == 0
