@@ -1,7 +1,7 @@
 """Random turns, stretches and greys of training boxes: ten boxes become as many as the network needs."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -49,11 +49,6 @@ class Batch:
     images: Tensor
     target: Tensor
     known: Tensor
-
-
-def only_shapes(augmentation: Augmentation) -> Augmentation:
-    """The same turns and stretches, but the greys stay as they are."""
-    return replace(augmentation, gain=0.0, offset=0.0, noise=0.0, blur=0.0)
 
 
 def cut(images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, random: torch.Generator) -> Batch:

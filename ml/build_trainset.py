@@ -37,8 +37,6 @@ class Options:
     context: int = option(
         0, help="neighbouring slices that the network sees at once, odd (default: 5, or 1 where slices are far apart)"
     )
-    background: int = option(96, help="pieces of the tomograms taken along for learning without labels, 0 for none")
-    seed: int = option(0, help="seed of all random choices")
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
@@ -82,8 +80,8 @@ def _check(options: Options) -> None:
         raise UsageError("Name --project or stacks, not both.")
     if options.context < 0 or (options.context and options.context % 2 == 0):
         raise UsageError(f"--context is an odd number of slices, not {options.context}.")
-    if options.copies < 1 or options.background < 0:
-        raise UsageError("--copies is at least 1 and --background at least 0.")
+    if options.copies < 1:
+        raise UsageError(f"--copies is at least 1, not {options.copies}.")
 
 
 def _from_project(project: Project, options: Options, report: Report) -> "Trainset":
@@ -100,7 +98,7 @@ def _from_project(project: Project, options: Options, report: Report) -> "Trains
         report.progress(number / len(names), f"Cutting the boxes of {options.feature} out of {name}")
         here = _usable(project, name, [box for box in boxes if box.tomogram == name], report)
         if here:
-            sets.append(_from_tomogram(project, name, here, size, options, len(names)))
+            sets.append(_from_tomogram(project, name, here, size, options))
     if not sets:
         raise TomosegError(f"No box of {options.feature} can be used: place boxes in a tomogram and paint in them.")
     return joined(sets)
@@ -115,13 +113,9 @@ def _usable(project: Project, name: str, boxes: list[Box], report: Report) -> li
     return usable
 
 
-def _from_tomogram(
-    project: Project, name: str, boxes: list[Box], size: int, options: Options, tomograms: int
-) -> "Trainset":
-    from dataclasses import replace
-
+def _from_tomogram(project: Project, name: str, boxes: list[Box], size: int, options: Options) -> "Trainset":
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_background, cut_boxes, usual_context
+    from ml.trainset import TrainsetInfo, cut_boxes, usual_context
     from ml.volumes import open_any
     from tomo.preprocessing import Preprocessing, preprocessing_of
 
@@ -139,15 +133,13 @@ def _from_tomogram(
         (name,),
     )
     shape = tomogram.shape
-    trainset = cut_boxes(
+    return cut_boxes(
         boxes,
         preprocessed.slab,
         lambda z: load_label(project.label_path(name, options.feature, z), shape[1:]),
         shape[0],
         info,
     )
-    share = -(-options.background // tomograms)
-    return replace(trainset, background=cut_background(preprocessed.slab, shape, info, share, options.seed))
 
 
 def check_boxes(boxes: list[Box], shape: tuple[int, int, int], name: str) -> None:

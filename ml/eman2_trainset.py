@@ -39,8 +39,7 @@ def trainset_from_stacks(feature: str, positives: Path, labels: Path, negatives:
     roomy, known = _surrounded(images, painted, crop_size(good.box_size))
     positive = np.arange(len(images)) < len(good.images)
     names = np.array([f"{stack.path.stem}-{number}" for stack in stacks for number in range(len(stack.images))])
-    nothing = np.zeros((0, *roomy.shape[1:]), np.float32)
-    return Trainset(info, roomy, known, positive, names, np.zeros(len(images), bool), nothing)
+    return Trainset(info, roomy, known, positive, names, np.zeros(len(images), bool))
 
 
 def _require_same_boxes(good: Stack, bad: Stack) -> None:

@@ -7,7 +7,7 @@ feature. Only labels inside the boxes teach; the threshold is the one that train
 
 import math
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SUMMARY = "train on one labelled tomogram, score on another: Dice, precision, recall, seconds, memory"
 FEATURE = "feature"
 SLICE_PIXELS = 4096 * 4096
-BACKGROUND_PIECES = 96
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
 
     from ml.annotator import draw_boxes
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_background, cut_boxes, usual_context
+    from ml.trainset import TrainsetInfo, cut_boxes, usual_context
 
     boxes = draw_boxes(
         labels.data, options.positives, options.negatives, options.box_size, options.seed, tomogram.name, FEATURE
@@ -139,11 +138,9 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
         context=1 if options.network == "classic" else usual_context(tomogram.geometry),
         tomograms=(tomogram.name,),
     )
-    trainset = cut_boxes(
+    return cut_boxes(
         boxes, preprocessed.slab, lambda z: (np.asarray(labels.data[z]) != 0).astype(np.int8), tomogram.shape[0], info
     )
-    pieces = cut_background(preprocessed.slab, tomogram.shape, info, BACKGROUND_PIECES, options.seed)
-    return replace(trainset, background=pieces)
 
 
 def preprocessing_for(options: Options) -> "Preprocessing":

@@ -26,7 +26,6 @@ class Recipe:
     be than the best so far, as a part of it, to be kept all the same: averaged weights at a falling learning rate are
     a better guess than one lucky validation on a few boxes.
     negative_share: part of all boxes drawn that are negative ones.
-    teach: weight of the pixels that nobody annotated, which the averaged network labels itself (0: they stay out).
     """
 
     loss: Loss
@@ -45,7 +44,6 @@ class Recipe:
     slack: float = 0.0
     glorot: bool = False
     negative_share: float = 0.5
-    teach: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.augment import NOTHING, Batch, cut, only_shapes, vary_greys
+from ml.augment import NOTHING, Batch, cut
 from ml.losses import shrink_known, shrink_label
 from ml.networks import SegmentationNetwork
 from ml.networks.base import initialise_glorot, initialise_truncated_normal
@@ -18,7 +18,6 @@ from ml.scores import best_dice
 from ml.trainset import Trainset
 from tomo.errors import TomosegError
 
-TEACH_FROM = 100  # steps; before that the averaged network knows less than nothing
 EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
 
 
@@ -67,7 +66,6 @@ class Trainer:
         """Train on these boxes from the next step on."""
         self.trainset = trainset
         self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
-        self._background = torch.from_numpy(trainset.background)
         self._copies = balanced_copies(
             trainset.positive, trainset.held_out, trainset.info.copies, self.recipe.negative_share
         )
@@ -91,8 +89,6 @@ class Trainer:
         chosen = self._next(self.recipe.batch_size)
         batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
         loss = self._loss(self.network, batch)
-        if self.recipe.teach and len(self._background) and self.steps_done >= TEACH_FROM:
-            loss = loss + self.recipe.teach * self._taught_loss()
         cost = float(loss.detach())
         if not math.isfinite(cost) or abs(cost) > EXPLODED:
             raise ExplodedError(
@@ -143,21 +139,6 @@ class Trainer:
             weights = (value.abs().sum() for value in network.parameters() if value.dim() > 1)
             loss = loss + self.recipe.l1 * torch.stack(list(weights)).sum()
         return loss
-
-    def _taught_loss(self) -> Tensor:
-        """The loss on pieces that nobody annotated, against what the averaged network finds in them.
-
-        The teacher sees the piece as it is, the pupil with its greys varied. Source: Tarvainen and Valpola, 2017.
-        """
-        count = min(self.recipe.batch_size // 2, len(self._background))
-        chosen = self._order.choice(len(self._background), count, replace=False)
-        size = self._background.shape[-1]
-        nothing = torch.zeros((count, size, size), dtype=torch.int8)
-        pieces = cut(self._background[chosen], nothing, self.patch, only_shapes(self.recipe.augmentation), self.random)
-        with torch.inference_mode():
-            target = self.averaged.to_map(self.averaged(pieces.images.to(self.device)))
-        varied = vary_greys(pieces.images, self.recipe.augmentation, self.random)
-        return self._loss(self.network, Batch(varied, target.clone(), pieces.known))
 
     def _criterion(self, output: Tensor, batch: Batch) -> Tensor:
         shrink = self.network.shrink

@@ -42,7 +42,6 @@ class TrainsetInfo:
 class Trainset:
     """images: (n, context, c, c) float32, preprocessed, c at least √2 × box_size. labels: (n, c, c) int8, 0, 1, or 2
     where nobody annotated. positive, held_out: (n,) bool; held-out boxes are not trained on. box_ids: (n,) str.
-    background: (m, context, c, c) float32, pieces of the tomograms that nobody annotated; may be empty.
     """
 
     info: TrainsetInfo
@@ -51,7 +50,6 @@ class Trainset:
     positive: NDArray[np.bool_]
     box_ids: NDArray[np.str_]
     held_out: NDArray[np.bool_]
-    background: Images
 
     def __len__(self) -> int:
         return len(self.images)
@@ -128,31 +126,14 @@ def cut_boxes(
             images[number] = cut_piece(around, (x, y), size)
             labels[number] = cut_piece(padded[None], (x + size, y + size), size)[0]
     positive = np.array([box.kind == POSITIVE for box in boxes], bool)
-    nothing = np.zeros((0, info.context, size, size), np.float32)
     names = np.array([box.id for box in boxes], str)
-    return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), bool), nothing)
+    return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), bool))
 
 
 def neighbours(slab: Callable[[int, int], NDArray[Any]], z: int, depth: int, context: int) -> NDArray[Any]:
     """[context, y, x]: slice z in the middle of its neighbours; the first and last slice repeat beyond the ends."""
     wanted = np.clip(np.arange(context) + z - context // 2, 0, depth - 1)
     return slab(int(wanted[0]), int(wanted[-1]) + 1)[wanted - wanted[0]]
-
-
-def cut_background(
-    slab: Callable[[int, int], NDArray[Any]], shape: tuple[int, int, int], info: TrainsetInfo, count: int, seed: int
-) -> Images:
-    """`count` pieces (m, context, c, c) from random places of a tomogram, whatever lies there."""
-    random = np.random.default_rng(seed)
-    size = crop_size(info.box_size)
-    places = np.sort(random.integers(0, shape[0], count))
-    pieces = np.empty((count, info.context, size, size), np.float32)
-    for number, z in enumerate(places):
-        around = neighbours(slab, int(z), shape[0], info.context)
-        margins = [min(size // 4, side // 2) for side in shape[1:]]
-        y, x = (int(random.integers(m, max(side - m, m + 1))) for m, side in zip(margins, shape[1:], strict=True))
-        pieces[number] = cut_piece(around, (x, y), size)
-    return pieces
 
 
 def joined(sets: list[Trainset]) -> Trainset:
@@ -167,7 +148,7 @@ def joined(sets: list[Trainset]) -> Trainset:
             )
     together = {
         name: np.concatenate([getattr(one, name) for one in sets])
-        for name in ("images", "labels", "positive", "box_ids", "held_out", "background")
+        for name in ("images", "labels", "positive", "box_ids", "held_out")
     }
     names = tuple(name for one in sets for name in one.info.tomograms)
     return Trainset(replace(first, tomograms=names), **together)
@@ -189,7 +170,6 @@ def narrowed(trainset: Trainset, context: int) -> Trainset:
         trainset,
         info=replace(trainset.info, context=context),
         images=np.ascontiguousarray(trainset.images[:, middle]),
-        background=np.ascontiguousarray(trainset.background[:, middle]),
     )
 
 

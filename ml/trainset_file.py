@@ -16,7 +16,7 @@ from tomo.names import check_feature_name
 from tomo.preprocessing import Preprocessing
 
 SCHEMA = 1
-_ARRAYS = ("images", "labels", "positive", "box_ids", "held_out", "background")
+_ARRAYS = ("images", "labels", "positive", "box_ids", "held_out")
 
 
 def save_trainset(path: Path, trainset: Trainset) -> None:
@@ -31,7 +31,6 @@ def save_trainset(path: Path, trainset: Trainset) -> None:
             positive=trainset.positive,
             box_ids=trainset.box_ids,
             held_out=trainset.held_out,
-            background=trainset.background,
         )
 
 
@@ -96,7 +95,6 @@ def _misfit(info: TrainsetInfo, arrays: dict[str, NDArray[Any]]) -> str | None:
         "positive": ((count,), "b"),
         "box_ids": ((count,), "U"),
         "held_out": ((count,), "b"),
-        "background": ((len(arrays["background"]), info.context, size, size), "f"),
     }
     for name, (shape, kind) in expected.items():
         if arrays[name].shape != shape or arrays[name].dtype.kind != kind:

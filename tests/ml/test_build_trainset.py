@@ -43,11 +43,10 @@ def project(tmp_path):
 
 
 def test_boxes_of_all_tomograms_come_together(project):
-    result = build_trainset.run(Options("ring", project.folder, background=6), Silent())
+    result = build_trainset.run(Options("ring", project.folder), Silent())
     assert (result["positives"], result["negatives"], result["tomograms"]) == (2, 2, ["one", "two"])
     trainset = load_trainset(project.trainset_path("ring"))
     assert trainset.info.voxel_size == (10.0, 10.0, 10.0)
-    assert trainset.background.shape[0] == 6
     assert (trainset.labels[~trainset.positive] != 1).all()
     assert (trainset.labels[trainset.positive] == 1).any(axis=(1, 2)).all()
     assert abs(trainset.images).max() <= 3.0  # preprocessed: clamped at 3 standard deviations
@@ -89,7 +88,7 @@ def test_boxes_that_do_not_fit_name_the_tomogram(box, words):
         check_boxes([box], (5, 40, 60), "cell7")
 
 
-@pytest.mark.parametrize("changes", [{"context": 2}, {"copies": 0}, {"background": -1}, {"positives": "x.hdf"}])
+@pytest.mark.parametrize("changes", [{"context": 2}, {"copies": 0}, {"positives": "x.hdf"}])
 def test_contradicting_options_are_wrong_usage(project, changes):
     with pytest.raises(UsageError):
         build_trainset.run(Options("ring", project.folder, **changes), Silent())

@@ -11,7 +11,6 @@ from ml.trainset import (
     TrainsetInfo,
     check_trainset,
     crop_size,
-    cut_background,
     cut_boxes,
     cut_piece,
     differing_voxel_sizes,
@@ -98,15 +97,6 @@ def test_whole_boxes_are_held_out_and_few_ones_never():
     assert not hold_out(ring_trainset(positives=3, negatives=2), 0.2, seed=3).held_out.any()
 
 
-def test_background_pieces_come_from_the_tomogram_by_seed():
-    tomogram, _ = ring_scene()
-    info = TrainsetInfo("ring", 16)
-    pieces = [cut_background(lambda a, b: tomogram[a:b], tomogram.shape, info, 4, seed) for seed in (1, 1, 2)]
-    assert pieces[0].shape == (4, 1, 32, 32)
-    assert np.array_equal(pieces[0], pieces[1])
-    assert not np.array_equal(pieces[0], pieces[2])
-
-
 def test_a_network_of_one_slice_gets_the_middle_one():
     wide = ring_trainset(context=5)
     narrow = narrowed(wide, 1)
@@ -158,7 +148,7 @@ def test_a_set_comes_back_from_its_file(tmp_path):
     save_trainset(tmp_path / "ring.npz", trainset)
     loaded = load_trainset(tmp_path / "ring.npz")
     assert loaded.info == trainset.info
-    for name in ("images", "labels", "positive", "box_ids", "held_out", "background"):
+    for name in ("images", "labels", "positive", "box_ids", "held_out"):
         assert np.array_equal(getattr(loaded, name), getattr(trainset, name))
 
 
