@@ -145,12 +145,12 @@ def _draw_readout(mouse: tuple[float, float]) -> None:
         _write(context, [(text, _WHITE)], (region.x + x, region.y + y - (LINE + 2) * scale))
 
 
-def box_lines(empty: Any, index: int) -> dict[Rgba, list[Vector]]:
-    """The outlines of a tomogram's boxes as pairs of points in the world, by colour; boxes of far slices are left out.
+def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], list[Vector]]:
+    """The outlines of a tomogram's boxes as pairs of points in the world, by colour and whether they are selected.
 
-    Boxes of the slice `index` are opaque, others the fainter the farther away.
+    Boxes of the slice `index` are opaque, others the fainter the farther away; those of far slices are left out.
     """
-    lines: dict[Rgba, list[Vector]] = {}
+    lines: dict[tuple[Rgba, bool], list[Vector]] = {}
     matrix = empty.matrix_world
     for child in empty.children:
         if not marks.is_marked(child, boxes.KIND) or (child.hide_get() and not child.hide_viewport):
@@ -161,13 +161,13 @@ def box_lines(empty: Any, index: int) -> dict[Rgba, list[Vector]]:
             continue
         kind, half = str(marks.value_of(child, "box_kind")), float(marks.value_of(child, "size")) / 2
         alpha = 1.0 if away == 0 else FAINTEST + (FAINT - FAINTEST) * (1 - away / (REACH + 1))
-        colour = (*kind_colour(kind)[:3], alpha) if not (child.select_get() and away == 0) else _WHITE
+        colour = (*kind_colour(kind)[:3], alpha)
         top = index + 1.0  # drawn on the shown slice, where the box's place counts
         corners = [Vector((x + i * half, y + j * half, top)) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        points = lines.setdefault(colour, [])
+        points = lines.setdefault((colour, child.select_get()), [])
         for number in range(4):
             points += _side(corners[number], corners[(number + 1) % 4], dashed=kind != POSITIVE)
-    return {colour: [matrix @ point for point in points] for colour, points in lines.items()}
+    return {style: [matrix @ point for point in points] for style, points in lines.items()}
 
 
 def _side(start: Vector, end: Vector, *, dashed: bool) -> list[Vector]:
@@ -187,11 +187,13 @@ def _draw_boxes() -> None:
     shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
     shader.bind()
     shader.uniform_float("viewportSize", (context.region.width, context.region.height))
-    shader.uniform_float("lineWidth", 2.0 * context.preferences.system.ui_scale)
     gpu.state.blend_set("ALPHA")
-    for colour, points in sorted(box_lines(empty, item.slice_z).items(), key=lambda pair: pair[0][3]):
-        shader.uniform_float("color", colour)
-        batch_for_shader(shader, "LINES", {"pos": [tuple(point) for point in points]}).draw(shader)
+    for (colour, selected), points in sorted(box_lines(empty, item.slice_z).items(), key=lambda pair: pair[0][0][3]):
+        batch = batch_for_shader(shader, "LINES", {"pos": [tuple(point) for point in points]})
+        for width, shade in ((5.0, _WHITE), (2.0, colour)) if selected else ((2.0, colour),):
+            shader.uniform_float("lineWidth", width * context.preferences.system.ui_scale)
+            shader.uniform_float("color", shade)
+            batch.draw(shader)
     gpu.state.blend_set("NONE")
 
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import bpy
 from bpy.types import Scene
 from mathutils import Vector
 
@@ -128,23 +129,44 @@ def frame(context: Any, empty: Any) -> None:
     context.scene.view_settings.view_transform = "Standard"  # AgX would change the greys
     depth, height, width = tomogram.shape_of(empty)
     centre = empty.matrix_world @ Vector((width / 2, height / 2, depth / 2))
-    size = (empty.matrix_world.to_scale() * max(width, height)).x
+    scale = empty.matrix_world.to_scale()
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                _look_down(area.spaces.active, centre, size)
+                _look_down(area, centre, (width * scale.x, height * scale.y))
 
 
-def _look_down(space: Any, centre: Any, size: float) -> None:
+def _look_down(area: Any, centre: Vector, size: tuple[float, float]) -> None:
+    """Fit a slice of `size` (Blender units) into what toolbar, sidebar and headers leave free of a 3D view."""
+    space = area.spaces.active
     view = space.region_3d
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    left, right, top = _covered(area)
+    free = max(region.width - left - right, 1), max(region.height - top, 1)
+    pixels = min(free[0] / size[0], free[1] / size[1]) / FRAME  # for one unit
     view.view_perspective = "ORTHO"
     view.view_rotation = (1.0, 0.0, 0.0, 0.0)
-    view.view_location = centre
-    view.view_distance = FRAME * size * space.lens / 36.0
-    space.clip_end = max(space.clip_end, 20 * size)
+    view.view_location = centre - Vector(((left - right) / 2, -top / 2, 0)) / pixels
+    # An orthographic view spans its distance × 72 mm / lens over the larger side of the region.
+    view.view_distance = max(region.width, region.height) / pixels * space.lens / 72.0
+    space.clip_end = max(space.clip_end, 20 * max(size))
     space.overlay.show_relationship_lines = False  # else a line from each box to its tomogram crosses the slice
     if space.shading.type == "SOLID":
         space.shading.light, space.shading.color_type = "FLAT", "TEXTURE"
+
+
+def _covered(area: Any) -> tuple[int, int, int]:
+    """Pixels of a 3D view that lie under its toolbar (left), its sidebar (right) and its headers (top)."""
+    left = right = top = 0
+    if bpy.context.preferences.system.use_region_overlap:
+        for region in area.regions:
+            if region.type == "TOOLS" and region.width > 1:
+                left = region.width
+            elif region.type == "UI" and region.width > 1:
+                right = region.width
+            elif region.type in ("HEADER", "TOOL_HEADER") and region.alignment == "TOP" and region.height > 1:
+                top += region.height
+    return left, right, top
 
 
 def step(scene: Scene, axis: str, count: int) -> int:

@@ -32,21 +32,37 @@ class TOMOSEG_OT_workspace(Action, Operator):
 
 
 def _lay_out() -> None:
-    """Keep one 3D view, split off an Image Editor, and open the sidebar."""
+    """Keep one 3D view, and split it."""
     window = bpy.context.window_manager.windows[0]
     window.workspace.name = NAME
-    view = max((area for area in window.screen.areas), key=lambda area: area.width * area.height)
-    view.type = "VIEW_3D"
+    view = max(window.screen.areas, key=lambda area: (area.type == "VIEW_3D", area.width * area.height))
+    _become(window, view, "VIEW_3D")
     _close_others(window, view)
     with bpy.context.temp_override(window=window, area=view, region=_main_region(view)):
         bpy.ops.screen.area_split(direction="VERTICAL", factor=1 - IMAGE_SHARE)
-    views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
-    editor = max(views, key=lambda area: area.x)
-    editor.type = "IMAGE_EDITOR"
-    left = min(views, key=lambda area: area.x)
-    space = left.spaces.active
-    space.show_region_ui = space.show_region_toolbar = space.show_region_tool_header = True
+    bpy.app.timers.register(_furnish, first_interval=0.05)
+
+
+def _furnish() -> float | None:
+    """Make the narrow right half an Image Editor, and open Tomoseg's panels in the left one."""
+    window = bpy.context.window_manager.windows[0]
+    views = sorted((area for area in window.screen.areas if area.type == "VIEW_3D"), key=lambda area: area.x)
+    if len(views) < 2:
+        return None
+    if views[0].x == views[-1].x:
+        return 0.05  # Blender places the halves when it draws them
+    _become(window, views[-1], "IMAGE_EDITOR")
+    with bpy.context.temp_override(window=window, area=views[0], region=_main_region(views[0])):
+        space = views[0].spaces.active
+        space.show_region_ui = space.show_region_toolbar = space.show_region_tool_header = True
     bpy.app.timers.register(_open_tab, first_interval=0.2)
+    return None
+
+
+def _become(window: Any, area: Any, kind: str) -> None:
+    # Without its window in the context, Blender crashes when an area changes its kind.
+    with bpy.context.temp_override(window=window, area=area):
+        area.type = kind
 
 
 def _main_region(area: Any) -> Any:
