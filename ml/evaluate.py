@@ -7,7 +7,7 @@ feature. Only labels inside the boxes teach; the threshold is the one that train
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,10 +144,11 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
 
 
 def preprocessing_for(options: Options) -> "Preprocessing":
-    """EMAN2's chain; inverted where features are dark."""
+    """EMAN2's chain, inverted where features are dark; without its low-pass for the networks that learn to smooth."""
     from tomo.preprocessing import Preprocessing
 
-    return Preprocessing(invert=options.invert)
+    chain = Preprocessing(invert=options.invert)
+    return chain if options.network == "classic" else replace(chain, lowpass=0.0)
 
 
 def _apply(test: "Tomogram", folder: Path, options: Options, report: Report) -> dict[str, Any]:
