@@ -8,6 +8,7 @@ import queue
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,9 +183,8 @@ def _wait(job: Job) -> str:
     lines = _Lines(job.title)
     while running() is job:
         try:
-            _take(job, HANDLE.worker.wait(0.5))
-        except queue.Empty:
-            continue
+            with suppress(queue.Empty):  # no news: the line below is due all the same
+                _take(job, HANDLE.worker.wait(0.5))
         except KeyboardInterrupt:
             cancel()
         lines.show(job)
