@@ -17,7 +17,6 @@ from tomo.names import tomogram_name
 from tomo.project import Project
 
 SAMPLES = 20
-CONTEXT = 5  # each slice with two neighbours on either side: walls that lie flat in a slice are found too
 SMALLEST = 200.0  # nm³: surfaces leave out smaller specks
 
 
@@ -87,7 +86,7 @@ class Demo:
 
     def _learn(self, feature: str, network: str, seconds: float) -> None:
         _title(f"Build the training set, train, apply: {feature}")
-        blender.call(self._ops.build_trainset, feature=feature, context=CONTEXT)
+        blender.call(self._ops.build_trainset, feature=feature)
         blender.call(self._ops.train, feature=feature, network=network, max_seconds=seconds)
         blender.call(self._ops.apply, feature=feature, tomograms=self._name)
 
