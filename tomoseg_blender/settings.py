@@ -38,6 +38,25 @@ class ImportSettings:
         min=0.0,
         precision=3,
     )
+    variant: StringProperty(  # type: ignore[valid-type]
+        name="Variant", description="What this file is of the tomogram: raw, denoised, deconvolved …", default="raw"
+    )
+    lowpass: FloatProperty(  # type: ignore[valid-type]
+        name="Low-Pass",
+        description="Cutoff as a fraction of the sampling frequency; 0 is off",
+        default=0.25,
+        min=0.0,
+        max=0.5,
+    )
+    highpass: FloatProperty(  # type: ignore[valid-type]
+        name="High-Pass", description="Cutoff in Fourier pixels; 0 is off", default=5.0, min=0.0, max=1000.0
+    )
+    normalise: BoolProperty(  # type: ignore[valid-type]
+        name="Normalise", description="Bring the mean to 0 and the standard deviation to 1", default=True
+    )
+    clamp: FloatProperty(  # type: ignore[valid-type]
+        name="Clamp", description="Cut at the mean ± this many standard deviations; 0 is off", default=3.0, min=0.0
+    )
     rotate_x: BoolProperty(  # type: ignore[valid-type]
         name="Rotate About X",
         description="Turn a tomogram whose thinnest axis is y, so that z becomes the thinnest; its hand is kept",
@@ -55,12 +74,11 @@ class TrainsetSettings:
     )
     context: IntProperty(  # type: ignore[valid-type]
         name="Slices",
-        description="Neighbouring slices that the network sees at once, odd; 1 is 2D",
-        default=1,
-        min=1,
+        description="Neighbouring slices that the network sees at once, odd; 1 is 2D, 0: what suits the voxels",
+        default=0,
+        min=0,
         max=15,
     )
-    seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)  # type: ignore[valid-type]
 
 
 class TrainSettings:
@@ -114,13 +132,16 @@ class ApplySettings:
         name="Threads", description="Processor cores to use; 0: all", default=0, min=0, max=1024
     )
     memory: FloatProperty(  # type: ignore[valid-type]
-        name="Memory (GB)", description="Memory that the step may use; 0: its own default", default=0.0, min=0.0
+        name="Memory (GB)", description="Memory that the step may use at most", default=2.0, min=0.1
     )
     device: EnumProperty(name="Device", description="Where the network runs", items=DEVICES)  # type: ignore[valid-type]
     rescale: BoolProperty(  # type: ignore[valid-type]
         name="Rescale",
         description="Rescale a tomogram whose voxel size differs from the network's by more than 5 %",
         default=False,
+    )
+    half: BoolProperty(  # type: ignore[valid-type]
+        name="Half Precision", description="Write maps as float16, half as large", default=False
     )
 
 
@@ -152,6 +173,14 @@ class SurfaceSettings:
     )
     smallest: FloatProperty(  # type: ignore[valid-type]
         name="Smallest (nm³)", description="Leave out connected parts smaller than this", default=0.0, min=0.0
+    )
+    split: BoolProperty(  # type: ignore[valid-type]
+        name="Split", description="One surface per connected part instead of one per feature", default=False
+    )
+    open_border: BoolProperty(  # type: ignore[valid-type]
+        name="Open at Border",
+        description="Leave parts open where the tomogram's border cuts them, instead of capping them",
+        default=False,
     )
     surfaces: BoolProperty(name="Surfaces", description="Make meshes", default=True)  # type: ignore[valid-type]
     volumes: BoolProperty(name="Volumes", description="Make OpenVDB volumes", default=True)  # type: ignore[valid-type]

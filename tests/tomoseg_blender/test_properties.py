@@ -103,3 +103,15 @@ def test_a_map_of_another_bin_comes_to_the_size_of_the_tomogram(project, part, t
     assert made.shape == (9, 40, 56)
     z, y, x = np.indices(made.shape)[:, np.array(made.data) > 0.7].mean(axis=1)
     assert (z, y, x) == pytest.approx((3.5, 7.5, 11.5), abs=0.7)  # the middle of voxels 2-5, 4-11, 6-17
+
+
+def test_a_denoised_variant_belongs_to_the_family_of_its_tomogram(project, tomogram_file):
+    shutil.copy(tomogram_file, tomogram_file.with_name("smooth.mrc"))
+    bpy.ops.tomoseg.import_tomogram(
+        filepath=str(tomogram_file.with_name("smooth.mrc")), name="cell", variant="denoised", filter=False
+    )
+    entries = json.loads((project / "project.json").read_text())["tomograms"]
+    assert len({entry["name"] for entry in entries}) == 2
+    assert {entry["family"] for entry in entries} == {"cell"}
+    assert [entry["variant"] for entry in entries] == ["raw", "denoised"]
+    assert "low=0 high=0" in entries[1]["preprocessing"]

@@ -8,7 +8,7 @@ from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from .. import jobs, state
-from ..settings import ApplySettings, settings_of, without_defaults
+from ..settings import ApplySettings, settings_of
 from .common import Action, OfFeature
 
 
@@ -59,7 +59,8 @@ def applying_request(scene: Scene, feature: str, names: list[str], options: dict
         "network": str(network),
         "tomograms": [str(project.tomogram_path(name)) for name in names],
         "output": str(project.folder / "segmentations"),
-        **without_defaults({**options, "flips": int(options["flips"])}, "memory"),
+        **options,
+        "flips": int(options["flips"]),
     }
 
 

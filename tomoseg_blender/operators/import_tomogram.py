@@ -24,6 +24,11 @@ class TOMOSEG_OT_import_tomogram(ImportSettings, Action, Operator):
     filepath: StringProperty(name="File", subtype="FILE_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
     directory: StringProperty(name="Folder", subtype="DIR_PATH", options={"SKIP_SAVE"})  # type: ignore[valid-type]
     files: CollectionProperty(name="Files", type=OperatorFileListElement, options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    name: StringProperty(  # type: ignore[valid-type]
+        name="Name",
+        description="The tomogram's name in the project; empty: the file's. For one file only",
+        options={"SKIP_SAVE"},
+    )
     filter_glob: StringProperty(  # type: ignore[valid-type]
         default="*.mrc;*.rec;*.map;*.st;*.mrc.gz;*.mrc.bz2;*.hdf;*.tif;*.tiff", options={"HIDDEN"}
     )
@@ -39,7 +44,7 @@ class TOMOSEG_OT_import_tomogram(ImportSettings, Action, Operator):
         params = {
             "files": [str(path) for path in paths],
             "project": str(state.require_project(scene).folder),
-            **without_defaults(options, "voxel_size"),
+            **without_defaults({**options, "name": self.name}, "voxel_size", "name"),
         }
         return jobs.start(scene, "import", "Importing", ("import", params), _imported)
 

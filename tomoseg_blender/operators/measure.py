@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import FloatProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from .. import jobs, state
@@ -29,12 +29,24 @@ class TOMOSEG_OT_measure(OfTomogram, Action, Operator):
         name="CSV", description="Table to write; empty: beside the mask", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
 
+    star: StringProperty(  # type: ignore[valid-type]
+        name="STAR",
+        description="Centres of all parts for RELION; empty: none",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    smallest: FloatProperty(  # type: ignore[valid-type]
+        name="Smallest", description="Leave out parts smaller than this, in nm³", default=0.0, min=0.0
+    )
+
     def act(self, context: Context) -> str:
         scene = context.scene
         item = state.tomogram_named(scene, self.tomogram)
         mask = mask_of(scene, item.name, self.filepath)
         csv = Path(bpy.path.abspath(self.csv)) if self.csv else mask.with_suffix(".csv")
-        params = {"mask": str(mask), "csv": str(csv)}
+        params: dict[str, Any] = {"mask": str(mask), "csv": str(csv), "smallest": self.smallest}
+        if self.star:
+            params["star"] = bpy.path.abspath(self.star)
         return jobs.start(scene, "measure", f"Measuring {mask.name}", ("measure", params), _measured)
 
 

@@ -16,7 +16,7 @@ from ..scene import meshes, tomogram, vdb, volumes
 from ..settings import SurfaceSettings, settings_of
 from .common import Action, OfTomogram
 
-WORKER_OPTIONS = ("smoothing", "triangles", "smallest")
+WORKER_OPTIONS = ("smoothing", "triangles", "smallest", "split", "open_border")
 
 
 def mask_of(scene: Scene, name: str, filepath: str) -> Path:

@@ -28,7 +28,7 @@ class TOMOSEG_PT_apply(TomosegPanel, Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.row().prop(group.apply, "flips", expand=True)
-        for name in ("threads", "memory", "device", "rescale"):
+        for name in ("threads", "memory", "device", "rescale", "half"):
             layout.prop(group.apply, name)
         row = layout.row(align=True)
         operator(row, "apply", icon="PLAY").chosen = False

@@ -17,7 +17,6 @@ class TOMOSEG_PT_trainset(TomosegPanel, Panel):
         layout.use_property_decorate = False
         layout.prop(options, "copies")
         layout.prop(options, "context")
-        layout.prop(options, "seed")
         operator(layout, "build_trainset", icon="OUTLINER_OB_LATTICE")
         draw_job(layout, context, "trainset")
 

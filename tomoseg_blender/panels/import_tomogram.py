@@ -21,6 +21,14 @@ class TOMOSEG_PT_import(TomosegPanel, Panel):
         column.prop(options, "filter")
         column.prop(options, "invert")
         column.prop(options, "rotate_x")
+        if options.filter:
+            column = layout.column(align=True)
+            column.prop(options, "lowpass")
+            column.prop(options, "highpass")
+        column = layout.column(align=True)
+        column.prop(options, "clamp")
+        column.prop(options, "normalise")
+        layout.prop(options, "variant")
         operator(layout, "import_tomogram", icon="IMPORT")
         draw_job(layout, context, "import")
 

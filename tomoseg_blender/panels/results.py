@@ -17,6 +17,9 @@ class TOMOSEG_PT_results(TomosegPanel, Panel):
         layout.use_property_decorate = False
         for name in ("smallest", "smoothing", "triangles"):
             layout.prop(options, name)
+        column = layout.column(align=True, heading="Parts")
+        column.prop(options, "split")
+        column.prop(options, "open_border")
         column = layout.column(align=True, heading="Make")
         column.prop(options, "surfaces")
         column.prop(options, "volumes")
