@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
@@ -118,42 +119,25 @@ def _label_slab(mask: Mask, z0: int, z1: int, connectivity: int) -> NDArray[np.i
 def _sums(local: NDArray[np.int64], values: NDArray[Any], z0: int) -> Parts:
     """What there is to know of each piece of one slab; row i is piece i + 1. local, values: [z, y, x]."""
     count = int(local.max(initial=0))
-    far = np.iinfo(np.int32).max
-    parts = Parts(
-        np.zeros(count, np.int32),
-        np.zeros(count, np.int64),
-        np.zeros((count, 3)),
-        np.zeros((count, 6)),
-        np.full((count, 3), far, np.int32),
-        np.zeros((count, 3), np.int32),
-    )
+    boxes = ndimage.find_objects(local)
+    corners = np.array([[(part.start, part.stop) for part in box] for box in boxes], np.int32).reshape(count, 3, 2)
+    corners[:, 0] += z0
+    sums = np.zeros((10, count))
+    value = np.zeros(count, np.int32)
     for dz, plane in enumerate(local):
         flat = np.flatnonzero(plane)
-        if len(flat) == 0:
-            continue
         row = plane.ravel()[flat] - 1
+        value[row] = values[dz].ravel()[flat]
         y, x = np.divmod(flat, plane.shape[1])
-        parts.value[row] = values[dz].ravel()[flat]
-        _add_plane(parts, row, (z0 + dz, y, x))
-    return parts
+        n, sum_y, sum_x = np.bincount(row, minlength=count), _sum(row, y, count), _sum(row, x, count)
+        squares = _sum(row, y * y, count), _sum(row, y * x, count), _sum(row, x * x, count)
+        z = z0 + dz
+        sums += np.stack([n, z * n, sum_y, sum_x, z * z * n, z * sum_y, z * sum_x, *squares])
+    return Parts(value, sums[0].astype(np.int64), sums[1:4].T, sums[4:].T, corners[:, :, 0], corners[:, :, 1])
 
 
-def _add_plane(parts: Parts, row: NDArray[np.int64], zyx: tuple[int, NDArray[np.int64], NDArray[np.int64]]) -> None:
-    z, y, x = zyx
-    here, row = np.unique(row, return_inverse=True)
-    n = np.bincount(row)
-    sum_y, sum_x = np.bincount(row, y), np.bincount(row, x)
-    parts.voxels[here] += n
-    parts.first[here] += np.stack([z * n, sum_y, sum_x], 1)
-    squares = np.bincount(row, y * y), np.bincount(row, y * x), np.bincount(row, x * x)
-    parts.second[here] += np.stack([z * z * n, z * sum_y, z * sum_x, *squares], 1)
-    for axis, along in enumerate((np.full_like(y, z), y, x)):
-        low = np.full(len(here), np.iinfo(np.int32).max, np.int64)
-        high = np.zeros(len(here), np.int64)
-        np.minimum.at(low, row, along)
-        np.maximum.at(high, row, along + 1)
-        parts.low[here, axis] = np.minimum(parts.low[here, axis], low)
-        parts.high[here, axis] = np.maximum(parts.high[here, axis], high)
+def _sum(row: NDArray[np.int64], values: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    return np.bincount(row, values, count).astype(np.float64)
 
 
 def _touching(above: NDArray[np.int64], below: NDArray[np.int64], connectivity: int) -> NDArray[np.int64]:

@@ -62,17 +62,19 @@ def block_areas(
     blurred = ndimage.gaussian_filter(inside.astype(np.float32), BLUR, truncate=3)
     gradient = np.stack(np.gradient(blurred))
     core = tuple(slice(HALO, HALO + length) for length in rows.shape)
-    counted = inside[core] & (rows > 0)
+    enclosed = ndimage.minimum_filter(inside.view(np.uint8), 3)[core]
+    place = np.nonzero(inside[core] & (rows > 0) & (enclosed == 0))
+    row = rows[place] - 1
+    at = np.ravel_multi_index(tuple(part + HALO for part in place), inside.shape)
+    strides = np.array([inside.shape[1] * inside.shape[2], inside.shape[2], 1])
+    occupied, slopes = inside.ravel(), gradient.reshape(3, -1)
     areas = np.zeros(count)
     for index, step in enumerate(crofton.steps):
-        for sign in (1, -1):
-            there = tuple(
-                slice(part.start + sign * d, part.stop + sign * d) for part, d in zip(core, step, strict=True)
-            )
-            crossing = counted & ~inside[there]
-            slope = (gradient[(slice(None), *core)][:, crossing] + gradient[(slice(None), *there)][:, crossing]).T
-            each = crofton.weight[index] / crofton.of_plane(_unit(slope / crofton.size))
-            areas += np.bincount(rows[crossing] - 1, each, count)
+        for there in (at + step @ strides, at - step @ strides):
+            crossing = np.flatnonzero(~occupied[there])
+            slope = (slopes[:, at[crossing]] + slopes[:, there[crossing]]).T / crofton.size
+            each = crofton.weight[index] / crofton.of_plane(_unit(slope))
+            areas += np.bincount(row[crossing], each, count)
     return areas + _edge_areas(inside, rows, crofton, count), gradient
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from ml.components import Components
 from ml.crofton import HALO, Crofton, block_areas
@@ -14,7 +16,7 @@ from ml.report import Report
 from ml.thickness import median_and_spread, thickness_along
 
 TILE = 128  # voxels along y and x
-RAYS, FEWEST_RAYS, MOST_RAYS = 2_000_000, 200, 5000  # in all, and of one component
+RAYS, FEWEST_RAYS, MOST_RAYS = 500_000, 200, 2000  # in all, and of one component
 MOST_CELLS = 60_000
 FEWEST_VOXELS = 20  # a length of less means nothing
 ELONGATED, SPARSE = 1.6, 0.3
@@ -67,13 +69,14 @@ def measure_components(
     for z0, ids in components.slabs():
         report.progress(z0 / components.mask.shape[0], "Measuring")
         for tile in _tiles(components.mask, z0, ids):
-            present, local = np.unique(tile.rows, return_inverse=True)
-            local = local.reshape(tile.rows.shape) + (1 if present[0] > 0 else 0)
-            known = present[present > 0] - 1
-            area, gradient = block_areas(tile.inside, local.astype(np.int32), crofton, len(known))
+            known = np.flatnonzero(np.bincount(tile.rows.ravel(), minlength=count + 1)[1:])
+            local = np.zeros(count + 1, np.int32)
+            local[known + 1] = np.arange(1, len(known) + 1)
+            area, gradient = block_areas(tile.inside, local[tile.rows], crofton, len(known))
             measured.area[known] += area
             if thickness:
-                rays.shoot(tile, gradient)
+                rays.aim(tile, gradient)
+        rays.shoot()
         if filaments is not None:
             filaments.add(z0, ids, measured.length)
     rays.finish(measured)
@@ -91,7 +94,15 @@ def _tiles(mask: Mask, z0: int, ids: NDArray[np.int32]) -> Iterator[_Tile]:
             values = _with_halo(mask, corner, rows.shape)
             core = values[tuple(slice(HALO, HALO + length) for length in rows.shape)]
             for value in np.unique(core[rows > 0]):
-                yield _Tile(int(value), values == value, np.where(core == value, rows, 0), corner)
+                yield _cropped(_Tile(int(value), values == value, np.where(core == value, rows, 0), corner))
+
+
+def _cropped(tile: _Tile) -> _Tile:
+    """The smallest block around the tile's components: most tiles are mostly empty."""
+    box = find_objects(tile.rows > 0)[0]
+    around = tuple(slice(part.start, part.stop + 2 * HALO) for part in box)
+    corner = tile.corner + np.array([part.start for part in box])
+    return _Tile(tile.value, np.ascontiguousarray(tile.inside[around]), tile.rows[box], corner)
 
 
 def _with_halo(mask: Mask, corner: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -111,10 +122,11 @@ class _Rays:
         wished = np.clip(RAYS // max(1, len(components)), FEWEST_RAYS, MOST_RAYS)
         self._share = np.minimum(1.0, wished / np.maximum(components.table.voxels, 1))
         self._random = np.random.default_rng(0)
+        self._aimed: dict[int, list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]] = {}
         self._found: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
 
-    def shoot(self, tile: _Tile, gradient: NDArray[np.float32]) -> None:
-        """Trace the rays that start in one tile; gradient: [3, z, y, x] per voxel, over the tile with its halo."""
+    def aim(self, tile: _Tile, gradient: NDArray[np.float32]) -> None:
+        """Choose where rays of one tile start; gradient: [3, z, y, x] per voxel, over the tile with its halo."""
         core = tuple(slice(HALO, HALO + length) for length in tile.rows.shape)
         surface = np.argwhere((tile.rows > 0) & outermost(tile.inside)[core])
         row = tile.rows[tuple(surface.T)] - 1
@@ -124,9 +136,16 @@ class _Rays:
         steepness = np.linalg.norm(slope, axis=1)
         clear = steepness > 1e-6
         directions = slope[clear] / steepness[clear, None]
-        points = (surface[clear] + tile.corner).astype(np.float64)
-        found = thickness_along(self._components.mask, tile.value, points, directions, self._size)
-        self._found.append((row[clear], found))
+        self._aimed.setdefault(tile.value, []).append((row[clear], surface[clear] + tile.corner, directions))
+
+    def shoot(self) -> None:
+        """Trace all rays aimed so far: many at a time, as each step costs the same for one as for thousands."""
+        for value, parts in self._aimed.items():
+            row, points, directions = (np.concatenate(column) for column in zip(*parts, strict=True))
+            mask = self._components.mask
+            found = thickness_along(mask, value, points.astype(np.float64), directions, self._size)
+            self._found.append((row, found))
+        self._aimed.clear()
 
     def finish(self, measured: Measured) -> None:
         """Fill in each component's median and spread, and keep all rays for those of the labels."""
@@ -170,34 +189,36 @@ class _Filaments:
         self._wanted = _may_be_filaments(components, size)
         # A filament's cells grow with its length, a sheet's with its area: two axes at most.
         self._cell = np.maximum(1, np.ceil(np.sqrt(self._table.voxels / MOST_CELLS))).astype(np.int64)
+        self._shape = components.mask.shape
         self._parts: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
 
     def add(self, z0: int, ids: NDArray[np.int32], lengths: NDArray[np.float64]) -> None:
         """Take in one slab; fill in `lengths` of the components that end in it."""
         wanted = np.concatenate([[False], self._wanted])
-        if wanted.any():
-            place = np.argwhere(wanted[ids])
-            rows = ids[tuple(place.T)] - 1
-            order = np.argsort(rows, kind="stable")
-            numbers, starts = np.unique(rows[order], return_index=True)
-            for number, voxels in zip(numbers, np.split(place[order], starts[1:]), strict=False):
-                self._parts.setdefault(int(number), []).append(self._binned(int(number), voxels + np.array([z0, 0, 0])))
+        place = np.nonzero(wanted[ids]) if wanted.any() else ()
+        if place and len(place[0]):
+            self._bin(ids[place] - 1, np.stack(place) + np.array([[z0], [0], [0]]))
         for number in [n for n in self._parts if self._table.high[n, 0] <= z0 + len(ids)]:
             found = filament_length(self._cells(number, self._parts.pop(number)))
             lengths[number] = np.nan if found is None else found
 
-    def _binned(self, number: int, voxels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(cells, sums): cell numbers (n, 3), and for each the number of voxels and the sums of z, y, x (n, 4)."""
-        cells, group = np.unique(voxels // self._cell[number], axis=0, return_inverse=True)
-        group = group.ravel()
-        sums = [np.bincount(group)] + [np.bincount(group, voxels[:, axis]) for axis in range(3)]
-        return cells, np.stack(sums, 1).astype(np.float64)
+    def _bin(self, rows: NDArray[np.int32], voxels: NDArray[np.int64]) -> None:
+        """Keep for each component: flat cell numbers, and for each the number of voxels and their sums of z, y, x."""
+        cells = np.ravel_multi_index(tuple(voxels // self._cell[rows]), self._shape)
+        keys, group = np.unique(rows * np.int64(np.prod(self._shape)) + cells, return_inverse=True)
+        sums = np.stack([np.bincount(group), *(np.bincount(group, along) for along in voxels)], 1).astype(np.float64)
+        owner, cell = np.divmod(keys, np.int64(np.prod(self._shape)))
+        numbers, starts = np.unique(owner, return_index=True)
+        columns = zip(numbers, np.split(cell, starts[1:]), np.split(sums, starts[1:]), strict=True)
+        for number, its_cells, its_sums in columns:
+            self._parts.setdefault(int(number), []).append((its_cells, its_sums))
 
     def _cells(self, number: int, parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Cells:
         every = np.concatenate([sums for _, sums in parts])
-        cells, group = np.unique(np.concatenate([cells for cells, _ in parts]), axis=0, return_inverse=True)
-        sums = np.stack([np.bincount(group.ravel(), every[:, column]) for column in range(4)], 1).astype(np.float64)
-        return Cells(cells, sums[:, 0], sums[:, 1:] / sums[:, :1] * self._size, self._size * self._cell[number])
+        cells, group = np.unique(np.concatenate([cells for cells, _ in parts]), return_inverse=True)
+        sums = np.stack([np.bincount(group, every[:, column]) for column in range(4)], 1).astype(np.float64)
+        index = np.stack(np.unravel_index(cells, self._shape), 1)
+        return Cells(index, sums[:, 0], sums[:, 1:] / sums[:, :1] * self._size, self._size * self._cell[number])
 
 
 def _may_be_filaments(components: Components, size: NDArray[np.float64]) -> NDArray[np.bool_]:

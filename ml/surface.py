@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUMMARY = "turn each label of a mask into a surface (PLY in Å)"
 CUBIC_ANGSTROM_PER_NM3 = 1000.0
 MOST_SPLIT = 10_000
+ROUGHLY = 2.5  # times the triangles asked for are outlined at most: merging more takes minutes and gigabytes
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,14 @@ def _write_label(
     from ml.mesh import smooth, split
     from ml.surfaces import label_surface, to_angstrom
 
-    outline = label_surface(mask, extent, Part(report, 0, 0.6), components=components, closed=not options.open_border)
+    outline = label_surface(
+        mask,
+        extent,
+        Part(report, 0, 0.6),
+        components=components,
+        closed=not options.open_border,
+        most=round(ROUGHLY * options.triangles),
+    )
     if len(outline.faces) == 0:
         report.log(f"{extent.entry.name}: no component is large enough, so it gets no surface.")
         return []

@@ -3,7 +3,6 @@
 Only blocks that the surface passes through are computed, so memory grows with the surface, not with the volume.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,17 +11,15 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from ml.components import Components
+from ml.fields import Field
 from ml.masks import LabelExtent, Mask, Region
 from ml.mesh import Mesh
 from ml.report import Report
 from tomo.geometry import Geometry, require_voxel_size
 
-BLOCK = (64, 128, 128)
-# The outline lies a hair off the middle between 0 and 1. At exactly the middle marching cubes cannot tell which
-# diagonal neighbours hang together, and two blocks may decide differently: the mesh would have holes.
-MASK_LEVEL = 0.499
-UNEVEN = 1.00137  # the same for maps of few values: heights above the threshold count a hair more than depths
-NUDGE = 1e-4  # of the largest height: no vertex may fall onto a lattice point, where its edge is unclear
+BLOCK = (64, 64, 64)
+COARSEST = 4
+MOST_LOST = 1e-3  # of a label's voxels
 _NONE = -1
 
 
@@ -37,21 +34,42 @@ class _Piece:
 
 
 def label_surface(
-    mask: Mask, extent: LabelExtent, report: Report, *, components: Components | None = None, closed: bool = True
+    mask: Mask,
+    extent: LabelExtent,
+    report: Report,
+    *,
+    components: Components | None = None,
+    closed: bool = True,
+    most: int = 0,
 ) -> Mesh:
     """The outline of one label, in voxels: x, y, z, voxel i covering [i, i + 1], not smoothed.
 
     components: where given, only what is in them is outlined, and `owner` tells each vertex's row in their table.
     closed: objects that leave the volume are capped at its border; else they stay open there.
-    A map with a threshold is outlined at the threshold, between voxels.
+    most: where there would be many more triangles than this, cells of 2 or 4 voxels along each axis are outlined
+    instead, as long as nothing is too thin for them; 0: never. A map is outlined at its threshold, between voxels.
     """
+    coarse = 1
+    while most and coarse < COARSEST and extent.triangles > most * coarse**2:
+        coarse *= 2
+    while True:
+        field = Field(mask, extent.entry.value, components, coarse)
+        mesh = _outline(field, extent, report, closed)
+        if field.lost <= MOST_LOST * extent.voxels:
+            break
+        report.log(f"{extent.entry.name} is too thin in places for cells of {coarse} voxels: outlining it more finely.")
+        coarse //= 2
+    if coarse > 1:
+        report.log(f"{extent.entry.name} has a very large surface: it was outlined on cells of {coarse} voxels.")
+    return mesh
+
+
+def _outline(field: Field, extent: LabelExtent, report: Report, closed: bool) -> Mesh:
     pieces: list[_Piece] = []
-    blocks = _blocks(extent.box, mask.shape, closed)
-    ids = None if components is None else _IdReader(components)
+    blocks = _blocks(field.cells(extent.box), field.shape, closed)
     for done, block in enumerate(blocks):
         report.progress(done / len(blocks), f"Outlining {extent.entry.name}")
-        rows = None if ids is None else ids.read(block, mask.shape)
-        piece = _block_surface(mask, extent.entry.value, block, rows)
+        piece = _block_surface(field, block)
         if piece is not None:
             pieces.append(piece)
     return _weld(pieces)
@@ -82,59 +100,20 @@ def _blocks(box: Region, shape: tuple[int, int, int], closed: bool) -> list[Regi
     ]
 
 
-def _inside(block: Region, shape: tuple[int, int, int]) -> tuple[Region, tuple[tuple[int, int], ...]]:
-    """The part of `block` that lies in the volume, and how much is missing before and after it on each axis."""
-    parts, missing = [], []
-    for part, length in zip(block, shape, strict=True):
-        start, stop = max(part.start, 0), min(part.stop, length)
-        parts.append(slice(start, stop))
-        missing.append((start - part.start, part.stop - stop))
-    return (parts[0], parts[1], parts[2]), tuple(missing)
-
-
-def _block_surface(mask: Mask, value: int, block: Region, rows: NDArray[np.int32] | None) -> _Piece | None:
-    """Marching cubes in one block; None where the surface does not pass. rows: 1 + component row per voxel."""
+def _block_surface(field: Field, block: Region) -> _Piece | None:
+    """Marching cubes in one block; None where the surface does not pass."""
     if any(part.stop - part.start < 2 for part in block):
         return None
-    region, missing = _inside(block, mask.shape)
-    inside = mask.read(region) == value
-    if rows is not None:
-        inside &= rows > 0
-    if not inside.any() or (inside.all() and not np.any(missing)):
+    read = field.read(block)
+    if read is None:
         return None
-    field, level = _field(mask, region, inside)
-    field = _capped(field, level, missing)
-    vertices, faces, _, _ = marching_cubes(field, level, gradient_direction="descent", allow_degenerate=True)
+    heights, rows = read
+    if heights.max() <= field.level or heights.min() > field.level:
+        return None
+    vertices, faces, _, _ = marching_cubes(heights, field.level, gradient_direction="descent", allow_degenerate=True)
     corner = np.array([part.start for part in block])
-    owner = np.zeros(len(vertices), np.int32)
-    if rows is not None:
-        owner = _owners(np.pad(rows * inside, missing), vertices)
-    return _Piece(
-        (vertices + corner).astype(np.float32), faces.astype(np.int32), _keys(vertices, field.shape, corner), owner
-    )
-
-
-def _field(mask: Mask, region: Region, inside: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
-    """What is outlined, float32, and at which level: 0 and 1 for a mask; for a map its height above the threshold.
-
-    Heights are scaled to at most 1. Voxels of dropped components sink just below 0, like all that lies outside.
-    """
-    if mask.threshold is None:
-        return inside.astype(np.float32), MASK_LEVEL
-    height = ((mask.data[region].astype(np.float32) - np.float32(mask.threshold)) / mask.reach).astype(np.float32)
-    above = np.maximum(height, np.float32(NUDGE)) * np.float32(UNEVEN)
-    return np.where(inside, above, np.minimum(height, np.float32(-NUDGE))), 0.0
-
-
-def _capped(field: NDArray[np.float32], level: float, missing: tuple[tuple[int, int], ...]) -> NDArray[np.float32]:
-    """`field` with a layer of outside where the block leaves the volume, mirrored at the level: so that caps lie
-    on the volume's border."""
-    if not np.any(missing):
-        return field
-    padded = np.pad(field, missing, mode="edge")
-    beyond = np.pad(np.zeros(field.shape, bool), missing, constant_values=True)
-    padded[beyond] = np.float32(level) - np.abs(padded[beyond] - np.float32(level))
-    return padded
+    keys = _keys(vertices, heights.shape, corner)
+    return _Piece(field.voxels(vertices + corner), faces.astype(np.int32), keys, _owners(rows, vertices))
 
 
 def _keys(vertices: NDArray[np.float32], shape: tuple[int, ...], corner: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -158,8 +137,8 @@ def _owners(rows: NDArray[np.int32], vertices: NDArray[np.float32]) -> NDArray[n
     below = np.floor(vertices).astype(np.int64)
     above = np.minimum(np.ceil(vertices).astype(np.int64), np.array(rows.shape) - 1)
     first, second = rows[tuple(below.T)], rows[tuple(above.T)]
-    # A vertex in the middle of an ambiguous cell has its voxel at another corner; neighbours tell in `_weld`.
-    return np.maximum(first, second) - 1
+    # A vertex in the middle of an ambiguous cell has its voxel at another corner; neighbours tell in `_settled`.
+    return (np.maximum(first, second) - 1).astype(np.int32)
 
 
 def _weld(pieces: list[_Piece]) -> Mesh:
@@ -191,20 +170,3 @@ def _settled(mesh: Mesh) -> Mesh:
                 rows = (mesh.owner[a] < 0) & (mesh.owner[b] >= 0)
                 mesh.owner[a[rows]] = mesh.owner[b[rows]]
     return mesh
-
-
-class _IdReader:
-    """Component rows of blocks that are asked for in the order of z; keeps the slabs that a block needs."""
-
-    def __init__(self, components: Components) -> None:
-        self._slabs: Iterator[tuple[int, NDArray[np.int32]]] = components.slabs()
-        self._held: list[tuple[int, NDArray[np.int32]]] = []
-
-    def read(self, block: Region, shape: tuple[int, int, int]) -> NDArray[np.int32]:
-        """1 + component row for the part of `block` that lies in the volume, [z, y, x]; 0 where there is none."""
-        (z, y, x), _ = _inside(block, shape)
-        self._held = [(z0, ids) for z0, ids in self._held if z0 + len(ids) > z.start]
-        while not self._held or self._held[-1][0] + len(self._held[-1][1]) < z.stop:
-            self._held.append(next(self._slabs))
-        parts = [ids[max(0, z.start - z0) : max(0, z.stop - z0), y, x] for z0, ids in self._held]
-        return np.concatenate(parts)

@@ -14,7 +14,7 @@ MARGIN = 1.5  # voxels that a ray goes on after its exit: a voxel's own blur
 JITTER = 1.0  # voxels
 START = 4.0  # voxels outside its point where a ray starts: beyond the jitter and the blur
 RIM = 1.5  # times the median
-LONGEST = 200  # voxels: what is thicker is no membrane
+LONGEST = 100  # voxels: what is thicker is no membrane
 _CORNERS = np.array(np.meshgrid((0, 1), (0, 1), (0, 1), indexing="ij")).reshape(3, -1).T
 
 

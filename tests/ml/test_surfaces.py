@@ -116,6 +116,48 @@ def test_fewer_triangles_keep_the_shape_even_far_from_the_origin():
     assert decimate(mesh, 0) is mesh and decimate(mesh, 10**6) is mesh
 
 
+def test_objects_are_decimated_in_groups_and_none_is_lost(monkeypatch):
+    monkeypatch.setattr(meshes, "GROUP", 500)
+    values = np.zeros((20, 22, 80), np.int8)
+    for x in (10, 30, 50, 70):
+        values[distance(values.shape, (10, 11, x)) < 8] = 1
+    mesh = smooth(surface_of(values), 10)
+    fewer = decimate(mesh, 2000)
+    assert is_closed(fewer) and euler_number(fewer) == 4 * 2 and 1800 < len(fewer.faces) <= 2000
+    assert volume(fewer) == pytest.approx(volume(mesh), rel=0.01)
+
+
+def test_a_large_surface_is_outlined_on_coarser_cells_at_the_same_place():
+    values = (distance((33, 35, 37), (16, 17, 18)) < 14).astype(np.int8)
+    mask = make_mask(values)
+    whole = surface_of(values)
+    coarse = label_surface(mask, mask.labels[0], Silent(), most=len(whole.faces) // 3)
+    assert is_closed(coarse) and 3 < len(whole.faces) / len(coarse.faces) < 5
+    assert volume(coarse) == pytest.approx(volume(whole), rel=0.02)
+    assert coarse.vertices.mean(0) == pytest.approx(whole.vertices.mean(0), abs=0.3)
+    field = (14 - distance((33, 35, 37), (16, 17, 18))).astype(np.float32)
+    map_mask = make_mask(field, threshold=1.0)
+    from_map = label_surface(map_mask, map_mask.labels[0], Silent(), most=2000)
+    assert is_closed(from_map) and volume(from_map) == pytest.approx(4 / 3 * np.pi * 13**3, rel=0.03)
+
+
+def test_what_is_too_thin_for_coarser_cells_is_never_lost():
+    values = np.zeros((30, 32, 34), np.int8)
+    values[2:28, 5, 6] = 1  # one voxel thin
+    mask = make_mask(values)
+    mesh = label_surface(mask, mask.labels[0], Silent(), most=10)
+    assert len(mesh.faces) == len(surface_of(values).faces) and is_closed(mesh)
+
+
+def test_coarse_cells_that_reach_out_of_the_volume_end_on_its_border():
+    values = np.ones((9, 11, 13), np.int8)
+    values[:, :, :4] = 0
+    mask = make_mask(values)
+    mesh = label_surface(mask, mask.labels[0], Silent(), most=50)
+    assert mesh.vertices.max(0) == pytest.approx((13, 11, 9), abs=0.01)
+    assert len(mesh.faces) < len(surface_of(values).faces) and is_closed(mesh)
+
+
 def test_each_component_gets_its_own_mesh_with_its_cavities(small_blocks):
     values = np.zeros((15, 16, 31), np.int8)
     far = distance(values.shape, (7, 7, 7))
