@@ -5,6 +5,7 @@ import json
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -129,3 +130,21 @@ def test_the_label_brush_is_hard_and_has_the_size_and_colour_asked_for(part, pro
     assert tuple(brush.color) == pytest.approx(tuple(bpy.context.scene.tomoseg.features["bar"].colour), abs=1e-3)
     bpy.context.scene.tomoseg.erase = True
     assert brush.blend == "ERASE_ALPHA"
+
+
+def test_the_preferences_say_which_python_is_in_use_or_what_to_do(part, monkeypatch, tmp_path):
+    preferences, lines = part("tomoseg_blender.preferences"), []
+    layout = SimpleNamespace(
+        prop=lambda *_: None,
+        operator=lambda *_, **__: None,
+        label=lambda text="", icon="": lines.append((icon, text)),
+    )
+    owner = SimpleNamespace(layout=layout, worker_python="", report="The worker is complete.\nPython 3.11")
+    preferences.TOMOSEG_AP_preferences.draw(owner, bpy.context)
+    assert ("CHECKMARK", f"In use: {sys.executable} (from TOMOSEG_PYTHON)") in lines
+    assert [text for _, text in lines[-2:]] == ["The worker is complete.", "Python 3.11"]
+    lines.clear()
+    owner.worker_python = str(tmp_path / "gone")
+    preferences.TOMOSEG_AP_preferences.draw(owner, bpy.context)
+    assert lines[0][0] == "ERROR"
+    assert "does not exist: choose another interpreter" in " ".join(text for _, text in lines)
