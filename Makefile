@@ -10,7 +10,7 @@ BLENDER ?=
 # What bpy's shared library links to; a desktop has them, a bare server may not.
 SYSTEM_LIBRARIES := libgl1 libegl1 libsm6 libice6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1 libxxf86vm1
 
-.PHONY: env demo test bench zip lint clean
+.PHONY: env demo test test-gui bench zip lint clean
 
 env: $(STAMP)
 
@@ -28,6 +28,10 @@ demo: env
 
 test: env
 	$(BIN)/python -m pytest
+
+# In a real window of any Blender: make test-gui BLENDER=/path/to/blender. Exit status 77: skipped, none found.
+test-gui:
+	python3 tests/gui/run.py --out gui-output $(if $(BLENDER),--blender "$(BLENDER)")
 
 bench: env
 	$(BIN)/python -m bench

@@ -6,9 +6,10 @@ from typing import Any
 import blf
 import bpy
 import gpu
+import numpy as np
 from bpy.types import Context
 from gpu_extras.batch import batch_for_shader
-from mathutils import Vector
+from numpy.typing import NDArray
 
 from ..tomo.boxes import POSITIVE
 from ..tomo.errors import TomosegError
@@ -25,6 +26,7 @@ DASHES = 8  # of a side of a negative box: told apart without colour too
 _PLATE = (0.0, 0.0, 0.0, 0.6)
 _WHITE = (1.0, 1.0, 1.0, 1.0)
 Rgba = tuple[float, float, float, float]
+Points = NDArray[np.float32]
 
 
 @dataclass
@@ -145,13 +147,13 @@ def _draw_readout(mouse: tuple[float, float]) -> None:
         _write(context, [(text, _WHITE)], (region.x + x, region.y + y - (LINE + 2) * scale))
 
 
-def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], list[Vector]]:
-    """The outlines of a tomogram's boxes as pairs of points in the world, by colour and whether they are selected.
+def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], Points]:
+    """The outlines of a tomogram's boxes by colour and whether they are selected: pairs of points in the world (n, 3).
 
     Boxes of the slice `index` are opaque, others the fainter the farther away; those of far slices are left out.
+    All are drawn on the shown slice, where their places count.
     """
-    lines: dict[tuple[Rgba, bool], list[Vector]] = {}
-    matrix = empty.matrix_world
+    lines: dict[tuple[Rgba, bool], list[Points]] = {}
     for child in empty.children:
         if not marks.is_marked(child, boxes.KIND) or (child.hide_get() and not child.hide_viewport):
             continue
@@ -161,19 +163,28 @@ def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], list[Vector]]:
             continue
         kind, half = str(marks.value_of(child, "box_kind")), float(marks.value_of(child, "size")) / 2
         alpha = 1.0 if away == 0 else FAINTEST + (FAINT - FAINTEST) * (1 - away / (REACH + 1))
-        colour = (*kind_colour(kind)[:3], alpha)
-        top = index + 1.0  # drawn on the shown slice, where the box's place counts
-        corners = [Vector((x + i * half, y + j * half, top)) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        points = lines.setdefault((colour, child.select_get()), [])
-        for number in range(4):
-            points += _side(corners[number], corners[(number + 1) % 4], dashed=kind != POSITIVE)
-    return {style: [matrix @ point for point in points] for style, points in lines.items()}
+        outline = _SOLID if kind == POSITIVE else _DASHED
+        style = ((*kind_colour(kind)[:3], alpha), child.select_get())
+        lines.setdefault(style, []).append(outline * half + np.array((x, y)))
+    matrix = np.array(empty.matrix_world, np.float32)
+    return {style: _on_slice(np.concatenate(parts), index, matrix) for style, parts in lines.items()}
 
 
-def _side(start: Vector, end: Vector, *, dashed: bool) -> list[Vector]:
-    if not dashed:
-        return [start, end]
-    return [start.lerp(end, number / (2 * DASHES - 1)) for number in range(2 * DASHES)]
+def _on_slice(points: Points, index: int, matrix: Points) -> Points:
+    """Voxel coordinates (x, y) on top of slice `index` to the world."""
+    full = np.concatenate([points, np.full((len(points), 1), index + 1.0), np.ones((len(points), 1))], axis=1)
+    return np.asarray((full @ matrix.T)[:, :3], np.float32)
+
+
+def _outline(dashes: int) -> Points:
+    """Pairs of points (n, 2) around a square from -1 to 1, each side of so many dashes."""
+    corners = np.array(((-1, -1), (1, -1), (1, 1), (-1, 1)), np.float32)
+    steps = np.linspace(0, 1, 2 * dashes)[:, None]
+    sides = [a + steps * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
+    return np.asarray(np.concatenate(sides), np.float32)
+
+
+_SOLID, _DASHED = _outline(1), _outline(DASHES)
 
 
 def _draw_boxes() -> None:
@@ -189,7 +200,7 @@ def _draw_boxes() -> None:
     shader.uniform_float("viewportSize", (context.region.width, context.region.height))
     gpu.state.blend_set("ALPHA")
     for (colour, selected), points in sorted(box_lines(empty, item.slice_z).items(), key=lambda pair: pair[0][0][3]):
-        batch = batch_for_shader(shader, "LINES", {"pos": [tuple(point) for point in points]})
+        batch = batch_for_shader(shader, "LINES", {"pos": points})
         for width, shade in ((5.0, _WHITE), (2.0, colour)) if selected else ((2.0, colour),):
             shader.uniform_float("lineWidth", width * context.preferences.system.ui_scale)
             shader.uniform_float("color", shade)

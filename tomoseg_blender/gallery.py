@@ -11,6 +11,7 @@ from ..tomo.boxes import Box
 from ..tomo.errors import TomosegError
 from ..tomo.gallery import Sheet, Tile, contact_sheet
 from ..tomo.labels import crop, load_label
+from ..tomo.project import Project
 from . import painting, state, viewing
 from .scene import boxes, labels, marks
 
@@ -59,28 +60,38 @@ def tiles(scene: Scene) -> list[Tile]:
     if not found:
         raise TomosegError(f"{feature.name} has no boxes yet: place some, then open the gallery.")
     found.sort(key=lambda box: (box.kind != "positive", box.tomogram, box.centre[2], box.centre[1], box.centre[0]))
-    return [_tile(scene, box) for box in found]
+    source = _Source(scene, project)
+    return [source.tile(box) for box in found]
 
 
-def _tile(scene: Scene, box: Box) -> Tile:
-    data = viewing.data_of(scene, box.tomogram).data
-    z = min(max(box.centre[2], 0), data.shape[0] - 1)
-    picture = crop(data[z], box, 0).astype(np.float32)  # cut first: slices may be large
-    item = state.tomogram_named(scene, box.tomogram)
-    low, high = item.low, item.high
-    if low == high:
-        low, high = float(np.nanmin(picture)), float(np.nanmax(picture))
-    grey = (picture - low) / ((high - low) or 1.0)
-    return Tile(
-        box, 1 - grey if item.invert else grey, crop(_label(scene, box, z, (data.shape[1], data.shape[2])), box, 0)
-    )
+class _Source:
+    """Reads what the tiles show, each tomogram once and slice by slice."""
 
+    def __init__(self, scene: Scene, project: Project) -> None:
+        self.scene, self.project = scene, project
+        self.tomograms: dict[str, Any] = {}
+        self.label: tuple[tuple[str, int], Any] = (("", -1), None)
 
-def _label(scene: Scene, box: Box, z: int, shape: tuple[int, int]) -> Any:
-    """What is painted now, also where it is not saved yet."""
-    if any(labels.find_label_image(box.tomogram, box.feature, z, role) is not None for role in labels.ROLES):
-        return labels.read_slice_label(box.tomogram, box.feature, z)
-    return load_label(state.require_project(scene).label_path(box.tomogram, box.feature, z), shape)
+    def tile(self, box: Box) -> Tile:
+        if box.tomogram not in self.tomograms:
+            self.tomograms[box.tomogram] = viewing.data_of(self.scene, box.tomogram).data
+        data = self.tomograms[box.tomogram]
+        z = min(max(box.centre[2], 0), data.shape[0] - 1)
+        picture = crop(data[z], box, 0).astype(np.float32)  # cut first: slices may be large
+        item = state.tomogram_named(self.scene, box.tomogram)
+        low, high = item.low, item.high
+        if low == high:
+            low, high = float(np.nanmin(picture)), float(np.nanmax(picture))
+        grey = (picture - low) / ((high - low) or 1.0)
+        if self.label[0] != (box.tomogram, z):
+            self.label = ((box.tomogram, z), self._label(box, z, (data.shape[1], data.shape[2])))
+        return Tile(box, 1 - grey if item.invert else grey, crop(self.label[1], box, 0))
+
+    def _label(self, box: Box, z: int, shape: tuple[int, int]) -> Any:
+        """What is painted now, also where it is not saved yet."""
+        if any(labels.find_label_image(box.tomogram, box.feature, z, role) is not None for role in labels.ROLES):
+            return labels.read_slice_label(box.tomogram, box.feature, z)
+        return load_label(self.project.label_path(box.tomogram, box.feature, z), shape)
 
 
 def draw(scene: Scene) -> Any:

@@ -63,67 +63,77 @@ def steps(gui):
     for one in list(bpy.data.objects):
         bpy.data.objects.remove(one)
     bpy.ops.tomoseg.open_project(directory=str(folder))
+    yield from open_tomogram(gui)
+    yield from walk(gui)
+    yield from place(gui, folder)
+    yield from change(gui, folder)
+    yield from switch(gui, folder)
+    yield from use_gallery(gui)
+    bpy.ops.tomoseg.check_annotation()
+    gui.facts["findings"] = [finding.sentence for finding in settings().findings]
+    assert any("Nothing is painted" in sentence for sentence in gui.facts["findings"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(gui.folder / "work.blend"))
+    yield 0.5
+
+
+def open_tomogram(gui):
     bpy.ops.tomoseg.workspace()
     yield from gui.until(lambda: gui.has("IMAGE_EDITOR") and gui.has_tab("Tomoseg"), what="the workspace")
-    yield 1.0
+    yield 0.5
     bpy.ops.tomoseg.show_tomogram()
-    yield 1.0
-    gui.picture("01_opened")
-    assert shown_slice() == 12
-    kinds = sorted(area.type for area in gui.window.screen.areas)
-    gui.facts["areas of the workspace"] = kinds
-    assert {"VIEW_3D", "IMAGE_EDITOR"} <= set(kinds)
-
     bpy.ops.tomoseg.use_box_tool()
     bpy.ops.ed.undo_push(message="begin")
     yield 0.5
-    yield from gui.move(gui.place_of(130, 120))
-    yield from gui.key("UP_ARROW")
-    assert shown_slice() == 13
-    yield from gui.key("DOWN_ARROW")
-    yield from gui.key("DOWN_ARROW")
-    assert shown_slice() == 11
-    yield from gui.key("PAGE_DOWN")
-    assert shown_slice() == 1
-    yield from gui.wheel(1, ctrl=True, shift=True)
-    assert shown_slice() == 11
-    yield from gui.wheel(-1, ctrl=True)
-    assert shown_slice() == 10
-    gui.picture("02_stepped")
+    gui.picture("01_opened")
+    assert shown_slice() == 12
 
+
+def walk(gui):
+    """Arrows, page keys, Ctrl+wheel, and Shift for ten."""
+    yield from gui.move(gui.place_of(130, 120))
+    for kind, expected in (("UP_ARROW", 13), ("DOWN_ARROW", 12), ("PAGE_DOWN", 2)):
+        yield from gui.key(kind)
+        assert shown_slice() == expected, kind
+    yield from gui.wheel(1, ctrl=True, shift=True)
+    assert shown_slice() == 12
+    yield from gui.wheel(-2, ctrl=True)
+    assert shown_slice() == 10
+
+
+def place(gui, folder):
+    """Ten boxes by clicks, each within a voxel of its click."""
     waits = []
     for x, y in PLACES:
-        place = gui.place_of(x + 0.5, y + 0.5)
-        yield from gui.move(place)
+        yield from gui.move(gui.place_of(x + 0.5, y + 0.5))
         count, began = len(boxes_of_scene()), time.perf_counter()
         gui.send("LEFTMOUSE", "PRESS")
-        while len(boxes_of_scene()) == count and time.perf_counter() - began < 10:
-            yield 0.01
+        yield from gui.until(lambda count=count: len(boxes_of_scene()) > count, what="a box")
         waits.append(1000 * (time.perf_counter() - began))
         gui.send("LEFTMOUSE", "RELEASE")
-        yield 0.3
+        yield 0.1
     gui.facts["click to box, ms (median)"] = round(float(np.median(waits)), 1)
-    yield 0.6
-    found = centres(folder)
-    assert len(found) == 10, found
-    for (x, y), centre in zip(sorted(PLACES), found, strict=True):
+    yield from gui.until(lambda: len(centres(folder)) == 10, what="ten boxes in the project")
+    for (x, y), centre in zip(sorted(PLACES), centres(folder), strict=True):
         assert near(centre, (x, y, 10)), (centre, x, y)
-    gui.picture("03_ten_boxes")
+    gui.picture("02_ten_boxes")
 
+
+def change(gui, folder):
+    """Drag one, delete one, undo both."""
     yield from gui.drag([gui.place_of(40.5, 40.5), gui.place_of(52.5, 48.5)])
-    yield 0.6
-    assert any(near(centre, (52, 48, 10)) for centre in centres(folder)), centres(folder)
+    moved = lambda: any(near(centre, (52, 48, 10)) for centre in centres(folder))  # noqa: E731
+    yield from gui.until(moved, what="the moved box in the project")
     yield from gui.click(gui.place_of(220.5, 90.5), shift=True)
-    yield 0.6
-    assert len(centres(folder)) == 9
-    gui.picture("04_moved_and_deleted")
+    yield from gui.until(lambda: len(centres(folder)) == 9, what="the deletion in the project")
+    gui.picture("03_moved_and_deleted")
     yield from gui.key("Z", ctrl=True)
-    yield 0.6
-    assert len(centres(folder)) == 10, "undo brings the deleted box back"
+    yield from gui.until(lambda: len(centres(folder)) == 10, what="the deleted box after undo")
     yield from gui.key("Z", ctrl=True)
-    yield 0.6
-    assert any(near(centre, (40, 40, 10)) for centre in centres(folder)), "undo moves the box back"
+    yield from gui.until(lambda: not moved(), what="the moved box at its old place after undo")
 
+
+def switch(gui, folder):
+    """E for the kind, F for the feature, boxes of other slices fainter, Right for the next box."""
     yield from gui.key("E")
     assert settings().box_kind == "negative"
     yield from gui.click(gui.place_of(150.5, 170.5))
@@ -133,41 +143,27 @@ def steps(gui):
     yield from gui.key("E")
     yield from gui.key("UP_ARROW")
     yield from gui.key("UP_ARROW")
-    gui.picture("05_boxes_of_other_slices")
+    yield 0.5
+    gui.picture("04_boxes_of_other_slices")
     yield from gui.key("RIGHT_ARROW")
     assert shown_slice() == 10, "the next box is on slice 10"
-    yield 0.6
     kinds = [box["kind"] for box in boxes_in(folder)]
     assert (kinds.count("positive"), kinds.count("negative")) == (10, 1)
 
+
+def use_gallery(gui):
+    """A click on a tile goes to its box."""
     bpy.ops.tomoseg.show_gallery()
-    yield 1.5
-    gui.picture("06_gallery")
+    yield 1.0
+    gui.picture("05_gallery")
     yield from gui.key("PAGE_UP")
     assert shown_slice() == 20
     editor = gui.area("IMAGE_EDITOR")
     region = gui.region(editor)
-    image = editor.spaces.active.image
-    width, height = image.size
+    width, height = editor.spaces.active.image.size
     corner = region.view2d.view_to_region(30 / width, 1 - 30 / height, clip=False)
     yield from gui.click((region.x + corner[0], region.y + corner[1]))
-    yield 0.5
-    assert shown_slice() == 10, "a click on a tile goes to its box"
-
-    yield from gui.move(gui.place_of(130, 120))
-    timings = []
-    for step in (1, -1) * 6:
-        began = time.perf_counter()
-        bpy.ops.tomoseg.slice_step(step=step)
-        timings.append(1000 * (time.perf_counter() - began))
-        yield 0.1
-    gui.facts["slice step 200 x 260, ms (median)"] = round(float(np.median(timings)), 1)
-    bpy.ops.tomoseg.check_annotation()
-    gui.facts["findings"] = [finding.sentence for finding in settings().findings]
-    assert any("Nothing is painted" in sentence for sentence in gui.facts["findings"])
-    yield 0.5
-    bpy.ops.wm.save_as_mainfile(filepath=str(gui.folder / "work.blend"))
-    yield 0.5
+    yield from gui.until(lambda: shown_slice() == 10, what="the slice of the clicked tile")
 
 
 def boxes_of_scene():
