@@ -24,12 +24,12 @@ def write_tomogram(path: Path, shape: tuple[int, int, int], *, preprocessed: boo
 
 
 def write_map(path: Path, shape: tuple[int, int, int], dtype: Any, seed: int) -> Path:
-    """A map [z, y, x] as networks make them: mostly 0, a tenth of the rows above the threshold."""
+    """A map [z, y, x] as networks make them: mostly 0, up to a tenth of the voxels above the threshold."""
     random = np.random.default_rng(seed)
     with MrcWriter(path, shape, dtype, GEOMETRY) as writer:
-        plane = np.where(random.random(shape[1:]) < 0.1, random.uniform(0.5, 2.0, shape[1:]), 0)
+        plane = np.where(random.random(shape[1:]) < 0.1, random.uniform(0.5, 2.0, shape[1:]), 0).astype(dtype)
         for z in range(shape[0]):
-            writer.write(z, np.roll(plane, 17 * z, axis=1).astype(dtype)[np.newaxis])
+            writer.write(z, np.roll(plane, 17 * z, axis=1)[np.newaxis])
     return path
 
 

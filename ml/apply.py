@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 SUMMARY = "apply a network to tomograms; write one map per tomogram"
 SAME_VOXEL_SIZE = 0.05
 SHARE_FOR_SLABS = 0.4  # of the memory that the user allows
-SLAB_COPIES = 3  # arrays of a slab's size alive at a time: preprocessed, padded, found
 DEEPEST_SLAB = 12  # slices; what ml.preprocess filters together
 
 
@@ -192,11 +191,13 @@ def _stream(
     report: Report,
 ) -> int:
     """Preprocess, segment and write slab by slab; returns the slice at which an earlier run was continued."""
+    from ml.neighbours import Neighbours
     from ml.preprocess import Preprocessed
     from ml.resumable import ResumableWriter
 
     preprocessed = Preprocessed(tomogram, predictor.info.preprocessing, Part(report, 0.0, 0.05))
     depth = slab_depth(tomogram.shape, predictor.context, options.memory)
+    neighbours = Neighbours(preprocessed, depth, predictor.context)
     dtype = "float16" if options.half else "float32"
     with ResumableWriter(output, tomogram.shape, dtype, tomogram.geometry, labels, identity) as writer:
         first = writer.done
@@ -205,30 +206,18 @@ def _stream(
         for z in range(first, tomogram.shape[0], depth):
             report.progress(0.05 + 0.95 * z / tomogram.shape[0], f"Applying to {tomogram.name}")
             stop = min(z + depth, tomogram.shape[0])
-            writer.write(z, predictor.predict(neighbourhood(preprocessed, z, stop, predictor.context)))
+            writer.write(z, predictor.predict(neighbours.slices(z, stop)))
             for note in predictor.take_notes():
                 report.log(note)
     return first
 
 
-def neighbourhood(preprocessed: Any, start: int, stop: int, context: int) -> Any:
-    """Slices start to stop and the neighbours that the network looks at, float32 [stop - start + context - 1, y, x].
-
-    Beyond the first and the last slice, these are repeated.
-    """
-    import numpy as np
-
-    reach, slices = context // 2, preprocessed.shape[0]
-    low, high = max(start - reach, 0), min(stop + reach, slices)
-    slab = preprocessed.slab(low, high)
-    missing = (low - (start - reach), stop + reach - high)
-    return np.pad(slab, (missing, (0, 0), (0, 0)), mode="edge") if any(missing) else slab
-
-
 def slab_depth(shape: tuple[int, int, int], context: int, memory: float) -> int:
-    """How many slices are segmented before they are written; at least one."""
-    slices = memory * 1e9 * SHARE_FOR_SLABS / (SLAB_COPIES * 4 * shape[1] * shape[2])
-    return int(min(max(slices - context + 1, 1), DEEPEST_SLAB))
+    """How many slices are preprocessed and segmented before they are written; at least one."""
+    # Input and map of the slab, and where the network looks at neighbours those before and after it.
+    copies = 2 if context == 1 else 4
+    slices = memory * 1e9 * SHARE_FOR_SLABS / (copies * 4 * shape[1] * shape[2])
+    return int(min(max(slices, 1), DEEPEST_SLAB))
 
 
 def _rescaled(

@@ -1,6 +1,6 @@
 """Applying a network to slices: tiles of bounded size, blended, averaged over flips, on the CPU or a graphics card."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ml.faults import out_of_gpu_memory
 from ml.network_file import LoadedNetwork, load_network
-from ml.tiles import Span, pad_to_stride, smallest_tile, spans
+from ml.tiles import Span, cut, smallest_tile, spans
 
 Floats = NDArray[np.float32]
 FLIPS = (1, 8)
-LARGEST_TILE = {"cpu": 1536, "cuda": 4096, "mps": 1536}  # larger ones are hardly faster
-SHARE_FOR_TILES = 0.25  # of the memory that the user allows
-_KEPT_PER_PIXEL = 0.6  # of all that the layers return, alive at the same time at most
+LARGEST_TILE = {"cpu": 2176, "cuda": 4096, "mps": 2176}  # pixels; larger ones are hardly faster
+SHARE_FOR_TILES = 0.3  # of the memory that the user allows
+_BESIDES = 1.7  # all that is alive at a time, as a multiple of the largest layer: measured with both networks
 
 
 class Predictor:
@@ -37,9 +37,9 @@ class Predictor:
         self.stride = network.stride
         self.reach = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
         self._half = device.type == "cuda"
-        per_pixel = bytes_per_pixel(network) * _KEPT_PER_PIXEL * (0.5 if self._half else 1.0)
+        per_pixel = bytes_per_pixel(network) * (0.5 if self._half else 1.0)
         self._budget = int(memory * SHARE_FOR_TILES * 1e9 / per_pixel)  # pixels
-        self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 1536), self.reach, self.stride)
+        self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 2176), self.reach, self.stride)
         self._network = network.for_applying(device)
         if self._half:
             self._network.module.half()
@@ -50,14 +50,14 @@ class Predictor:
         notes, self.notes = self.notes, []
         return notes
 
-    def predict(self, slab: Floats) -> Floats:
-        """The map of a slab: [z, y, x] float32, in amplitude units (1 is as strong as on the labels), at least 0.
+    def predict(self, slices: Sequence[Floats] | Floats) -> Floats:
+        """The map of some slices: [z, y, x] float32, in amplitude units (1 is as strong as on the labels), at least 0.
 
-        slab: [z + context - 1, y, x] float32, preprocessed: the slices to segment and their neighbours in z.
+        slices: z + context - 1 preprocessed ones, float32 [y, x]: those to segment and their neighbours in z.
         """
         while True:
             try:
-                return self._predict(slab)
+                return self._predict(slices)
             except RuntimeError as error:
                 if not out_of_gpu_memory(error) or self._tile <= smallest_tile(self.reach, self.stride):
                     raise
@@ -66,24 +66,23 @@ class Predictor:
             torch.cuda.empty_cache()
             self.notes.append(f"The graphics card's memory is too small: going on with tiles of {self._tile} pixels.")
 
-    def _predict(self, slab: Floats) -> Floats:
-        height, width = slab.shape[1:]
-        padded = pad_to_stride(slab, self.stride)
-        count = len(slab) - self.context + 1
-        rows = spans(padded.shape[1], self._tile, self.reach, self.stride)
-        columns = spans(padded.shape[2], self._tile, self.reach, self.stride)
-        found = np.zeros((count, *padded.shape[1:]), np.float32)
+    def _predict(self, slices: Sequence[Floats] | Floats) -> Floats:
+        height, width = slices[0].shape
+        count = len(slices) - self.context + 1
+        padded = (-(-side // self.stride) * self.stride for side in (height, width))
+        rows, columns = (spans(side, self._tile, self.reach, self.stride) for side in padded)
+        found = np.zeros((count, height, width), np.float32)
         batch = self._batch_size(rows[0], columns[0])
         with torch.inference_mode():
             for first in range(0, count, batch):
                 last = min(first + batch, count)
                 for row in rows:
                     for column in columns:
-                        part = padded[first : last + self.context - 1, row.start : row.stop, column.start : column.stop]
-                        tile = self._tile_map(part)
+                        parts = [cut(plane, row, column) for plane in slices[first : last + self.context - 1]]
+                        tile = self._tile_map(np.stack(parts))
                         tile *= row.weight[:, np.newaxis] * column.weight
-                        found[first:last, row.start : row.stop, column.start : column.stop] += tile
-        found = found[:, :height, :width]
+                        place = found[first:last, row.start : row.stop, column.start : column.stop]
+                        place += tile[:, : place.shape[1], : place.shape[2]]
         found /= np.float32(self.info.amplitude)
         return np.maximum(found, 0, out=found)
 
@@ -125,23 +124,22 @@ def _kept_predictor(
 
 
 def bytes_per_pixel(network: LoadedNetwork) -> float:
-    """Bytes that all layers return together for one pixel of the input, as float32; an upper bound of the memory."""
+    """Bytes of memory for each pixel of a tile, as float32: from the layer with the largest input and output."""
     side = network.stride * max(1, 64 // network.stride)
-    total = 0
+    sizes = [0]
 
-    def count(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        total += output.numel() * 4
+    def note(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sizes.append(4 * (output.numel() + sum(each.numel() for each in inputs)))
 
     leaves = [module for module in network.module.modules() if not list(module.children())]
-    hooks = [module.register_forward_hook(count) for module in leaves]
+    hooks = [module.register_forward_hook(note) for module in leaves]
     try:
         with torch.inference_mode():
             network.map_of(torch.zeros(1, network.context, side, side))
     finally:
         for hook in hooks:
             hook.remove()
-    return total / side**2
+    return _BESIDES * max(sizes) / side**2
 
 
 def _tile_side(pixels: int, largest: int, halo: int, stride: int) -> int:

@@ -36,7 +36,6 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     """Write the map of one slice, or of a part of it. Raises TomosegError for a slice that is not there."""
     import numpy as np
 
-    from ml.apply import neighbourhood
     from ml.devices import choose_device, use_threads
     from ml.predict import predictor_for
     from tomo.files import replacing
@@ -49,8 +48,11 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     # The part begins at a multiple of the stride, so that pooling meets the same pixels as in the whole slice.
     reach, stride = predictor.reach, predictor.stride
     low_y, low_x = (max(start - reach, 0) // stride * stride for start in (y, x))
-    slab = neighbourhood(preprocessed, options.z, options.z + 1, predictor.context)
-    around = np.ascontiguousarray(slab[:, low_y : y + height + reach, low_x : x + width + reach])
+    first, last = max(options.z - predictor.context // 2, 0), options.z + predictor.context // 2 + 1
+    slab = preprocessed.slab(first, min(last, preprocessed.shape[0]))
+    # Beyond the first and the last slice, these are repeated, as in applying.
+    wanted = np.clip(np.arange(predictor.context) + options.z - predictor.context // 2 - first, 0, len(slab) - 1)
+    around = slab[wanted, low_y : y + height + reach, low_x : x + width + reach]
     found = predictor.predict(around)[0, y - low_y :, x - low_x :][:height, :width]
     with replacing(options.output) as temporary, temporary.open("wb") as file:
         np.save(file, found)

@@ -66,7 +66,8 @@ def _ramp(start: int, stop: int, length: int, halo: int, fade: int) -> Floats:
     return np.clip((nearest - halo) / fade, 0, 1).astype(np.float32)
 
 
-def pad_to_stride(slab: Floats, stride: int) -> Floats:
-    """`slab` [z, y, x] with y and x mirrored at their far ends up to multiples of `stride`."""
-    y, x = (-side % stride for side in slab.shape[1:])
-    return np.pad(slab, ((0, 0), (0, y), (0, x)), mode="symmetric") if y or x else slab
+def cut(plane: Floats, row: Span, column: Span) -> Floats:
+    """One tile of a slice [y, x]; what the slice lacks at its far ends (it is padded to the stride) is mirrored."""
+    part = plane[row.start : row.stop, column.start : column.stop]
+    y, x = row.stop - row.start - part.shape[0], column.stop - column.start - part.shape[1]
+    return np.pad(part, ((0, y), (0, x)), mode="symmetric") if y or x else part

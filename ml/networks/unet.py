@@ -29,7 +29,7 @@ class UNet(SegmentationNetwork):
         inputs = [context * fold * fold, *widths[:-1]]
         self.context, self.fold = context, fold
         self.stride = fold * 2 ** (depth - 1)
-        self.halo = 3 * self.stride
+        self.halo = _reach(fold, depth, self.stride)
         self.down = nn.ModuleList(_level(a, b) for a, b in zip(inputs, widths, strict=True))
         self.up = nn.ModuleList(_level(a + b, a) for a, b in pairwise(widths))
         self.dropout = nn.Dropout2d(dropout)
@@ -53,6 +53,15 @@ class UNet(SegmentationNetwork):
     def to_map(self, output: Tensor) -> Tensor:
         """The probability of the feature, 0 to 1."""
         return torch.sigmoid(output)
+
+
+def _reach(fold: int, depth: int, stride: int) -> int:
+    """How far the output looks in the input, pixels, rounded up to a multiple of the stride.
+
+    Trained networks use nearly all of it: with half as much, seams of 0.08 could be seen in the maps of a carbon edge.
+    """
+    down, up = 2**depth - 1, 2 ** (depth - 1) - 1  # two pixels at each level, at that level's size
+    return -(-2 * fold * (down + up) // stride) * stride
 
 
 def _level(inputs: int, outputs: int) -> nn.Sequential:

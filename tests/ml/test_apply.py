@@ -102,10 +102,10 @@ def test_several_tomograms_in_a_row(make_network, make_tomogram, tmp_path):
 
 
 def test_the_depth_of_a_slab_follows_the_memory():
-    assert slab_depth((500, 4096, 4096), 1, 2.0) == 3
+    assert slab_depth((500, 4096, 4096), 1, 2.0) == 5
     assert slab_depth((500, 4096, 4096), 1, 0.1) == 1
     assert slab_depth((500, 1024, 1024), 1, 2.0) == 12
-    assert slab_depth((500, 4096, 4096), 3, 2.0) == 1
+    assert slab_depth((500, 4096, 4096), 5, 2.0) == 2
 
 
 @pytest.mark.parametrize(("size", "fits"), [(13.0, True), (14.2, True), (12.8, False), (14.4, False), (27.2, False)])

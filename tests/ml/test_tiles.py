@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.tiles import pad_to_stride, smallest_tile, spans
+from ml.tiles import cut, smallest_tile, spans
 
 
 def test_a_short_axis_is_one_tile():
@@ -44,10 +44,11 @@ def test_an_axis_that_is_no_multiple_of_the_stride_is_refused():
         spans(40, 32, 4, 16)
 
 
-def test_padding_mirrors_the_far_ends_only():
-    slab = np.arange(15, dtype=np.float32).reshape(1, 3, 5)
-    padded = pad_to_stride(slab, 4)
-    assert padded.shape == (1, 4, 8)
-    assert (padded[:, :3, :5] == slab).all()
-    assert padded[0, 0].tolist() == [0, 1, 2, 3, 4, 4, 3, 2]
-    assert (padded[0, 3] == padded[0, 2]).all()
+def test_what_a_tile_lacks_at_the_far_ends_is_mirrored():
+    plane = np.arange(15, dtype=np.float32).reshape(3, 5)
+    (row,), (column,) = spans(4, 8, 0, 4), spans(8, 8, 0, 4)
+    padded = cut(plane, row, column)
+    assert padded.shape == (4, 8)
+    assert (padded[:3, :5] == plane).all()
+    assert padded[0].tolist() == [0, 1, 2, 3, 4, 4, 3, 2]
+    assert (padded[3] == padded[2]).all()
