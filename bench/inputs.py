@@ -10,6 +10,7 @@ from tomo.mrc import MrcWriter
 from tomo.preprocessing import Preprocessing
 
 GEOMETRY = Geometry((10.0, 10.0, 10.0))
+CONTEXT = 5  # slices that the default network sees where voxels are cubes
 
 
 def write_tomogram(path: Path, shape: tuple[int, int, int], *, preprocessed: bool) -> Path:
@@ -42,6 +43,8 @@ def write_network(path: Path, name: str) -> Path:
 
     torch.manual_seed(0)
     architecture, settings = preset(name)
+    if name == "default":
+        settings["context"] = CONTEXT
     info = NetworkInfo("feature", architecture, settings, GEOMETRY.voxel_size)
     save_network(path, build_network(architecture, **settings).eval(), info)
     return path

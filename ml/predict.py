@@ -38,7 +38,7 @@ class Predictor:
         self.reach = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
         self._half = device.type == "cuda"
         per_pixel = bytes_per_pixel(network) * (0.5 if self._half else 1.0)
-        self._budget = int(memory * SHARE_FOR_TILES * 1e9 / per_pixel)  # pixels
+        self._budget = int(_bytes_for_tiles(device, memory) / per_pixel)  # pixels
         self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 2176), self.reach, self.stride)
         self._network = network.for_applying(device)
         if self._half:
@@ -69,7 +69,8 @@ class Predictor:
     def _predict(self, slices: Sequence[Floats] | Floats) -> Floats:
         height, width = slices[0].shape
         count = len(slices) - self.context + 1
-        padded = (-(-side // self.stride) * self.stride for side in (height, width))
+        margin = self._network.module.margin
+        padded = (-(-(side + 2 * margin) // self.stride) * self.stride for side in (height, width))
         rows, columns = (spans(side, self._tile, self.reach, self.stride) for side in padded)
         found = np.zeros((count, height, width), np.float32)
         batch = self._batch_size(rows[0], columns[0])
@@ -78,10 +79,12 @@ class Predictor:
                 last = min(first + batch, count)
                 for row in rows:
                     for column in columns:
-                        parts = [cut(plane, row, column) for plane in slices[first : last + self.context - 1]]
+                        parts = [cut(plane, row, column, margin) for plane in slices[first : last + self.context - 1]]
                         tile = self._tile_map(np.stack(parts))
                         tile *= row.weight[:, np.newaxis] * column.weight
-                        place = found[first:last, row.start : row.stop, column.start : column.stop]
+                        y, x = max(row.start - margin, 0), max(column.start - margin, 0)
+                        place = found[first:last, y : row.stop - margin, x : column.stop - margin]
+                        tile = tile[:, max(margin - row.start, 0) :, max(margin - column.start, 0) :]
                         place += tile[:, : place.shape[1], : place.shape[2]]
         found /= np.float32(self.info.amplitude)
         return np.maximum(found, 0, out=found)
@@ -140,6 +143,13 @@ def bytes_per_pixel(network: LoadedNetwork) -> float:
         for hook in hooks:
             hook.remove()
     return _BESIDES * max(sizes) / side**2
+
+
+def _bytes_for_tiles(device: torch.device, memory: float) -> float:
+    """Memory for one batch of tiles: on a graphics card half of what is free there, else a part of `memory` (GB)."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2
+    return memory * SHARE_FOR_TILES * 1e9
 
 
 def _tile_side(pixels: int, largest: int, halo: int, stride: int) -> int:
