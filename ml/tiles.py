@@ -66,8 +66,13 @@ def _ramp(start: int, stop: int, length: int, halo: int, fade: int) -> Floats:
     return np.clip((nearest - halo) / fade, 0, 1).astype(np.float32)
 
 
-def cut(plane: Floats, row: Span, column: Span) -> Floats:
-    """One tile of a slice [y, x]; what the slice lacks at its far ends (it is padded to the stride) is mirrored."""
-    part = plane[row.start : row.stop, column.start : column.stop]
-    y, x = row.stop - row.start - part.shape[0], column.stop - column.start - part.shape[1]
-    return np.pad(part, ((0, y), (0, x)), mode="symmetric") if y or x else part
+def cut(plane: Floats, row: Span, column: Span, margin: int = 0) -> Floats:
+    """One tile of a slice [y, x]; pixel 0 of the spans lies `margin` pixels before the slice's first one.
+
+    What the slice lacks at its ends is mirrored.
+    """
+    (y0, y1), (x0, x1) = ((span.start - margin, span.stop - margin) for span in (row, column))
+    height, width = plane.shape
+    part = plane[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
+    missing = ((max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0)))
+    return np.pad(part, missing, mode="symmetric") if any(map(any, missing)) else part

@@ -30,6 +30,7 @@ class UNet(SegmentationNetwork):
         self.context, self.fold = context, fold
         self.stride = fold * 2 ** (depth - 1)
         self.halo = _reach(fold, depth, self.stride)
+        self.margin = 2 * self.stride
         self.down = nn.ModuleList(_level(a, b) for a, b in zip(inputs, widths, strict=True))
         self.up = nn.ModuleList(_level(a + b, a) for a, b in pairwise(widths))
         self.dropout = nn.Dropout2d(dropout)

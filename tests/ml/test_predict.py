@@ -17,6 +17,24 @@ def slab():
     return np.random.default_rng(0).normal(0, 1, (3, 150, 187)).astype(np.float32)
 
 
+def map_with_mirrored_borders(network, slices):
+    """What the network itself says of [context, y, x], mirrored by its margin on all sides; [y, x]."""
+    edge = network.module.margin
+    roomy = np.pad(slices, ((0, 0), (edge, edge), (edge, edge)), mode="symmetric")
+    with torch.inference_mode():
+        found = network.map_of(torch.from_numpy(roomy[None])).numpy()[0, 0]
+    return found[edge : edge + slices.shape[1], edge : edge + slices.shape[2]]
+
+
+def test_a_slice_goes_on_beyond_its_borders(make_network):
+    network = load_network(make_network())
+    grey, step = np.ones((1, 12 * network.stride, 12 * network.stride), np.float32), network.stride
+    with torch.inference_mode():
+        bare = network.map_of(torch.from_numpy(grey[None])).numpy()[0, 0] / network.info.amplitude
+    found = Predictor(network, CPU).predict(grey)[0]
+    assert np.ptp(found[::step, ::step]) < 0.5 * np.ptp(bare[::step, ::step])  # an even slice: an even map
+
+
 @pytest.mark.parametrize("architecture", ["unet", "classic"])
 def test_tiles_give_the_map_of_the_whole_slice(make_network, slab, architecture):
     network = load_network(make_network(architecture))
@@ -38,8 +56,7 @@ def test_slices_of_any_size_are_taken(make_network, shape):
 
 def test_the_map_is_the_networks_output_divided_by_its_amplitude(make_network, slab):
     network = load_network(make_network(amplitude=0.25))
-    with torch.inference_mode():
-        direct = network.map_of(torch.from_numpy(slab[:1, None, :148, :184])).numpy()[0, 0]
+    direct = map_with_mirrored_borders(network, slab[:1, :148, :184])
     found = Predictor(network, CPU).predict(slab[:1, :148, :184])[0]
     assert found == pytest.approx(np.maximum(direct / 0.25, 0), abs=1e-4)
 
@@ -64,8 +81,7 @@ def test_eight_flips_give_a_map_that_turns_with_its_slice(make_network):
 
 def test_a_network_that_looks_at_neighbours_gets_them_in_order(make_network, slab):
     network = load_network(make_network(context=3))
-    with torch.inference_mode():
-        direct = network.map_of(torch.from_numpy(slab[None, :, :148, :184])).numpy()[0, 0]
+    direct = map_with_mirrored_borders(network, slab[:, :148, :184])
     found = Predictor(network, CPU).predict(slab[:, :148, :184])
     assert found.shape == (1, 148, 184)
     assert found[0] == pytest.approx(np.maximum(direct / 0.25, 0), abs=1e-4)
