@@ -93,15 +93,12 @@ def select(context: Context, box: Box) -> None:
 
 
 def centre_on(context: Context, box: Box) -> None:
-    """Select the box, and bring it to the middle of the 3D views, also while painting."""
+    """Select the box, and bring it into the 3D views where it is out of sight, also while painting."""
     select(context, box)
     found = boxes.find_box_object(box.id)
-    if found is None:
-        return
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.spaces.active.region_3d.view_location = found.matrix_world.translation
+    if found is not None:
+        context.view_layer.update()
+        viewing.bring_into_view(context, found.matrix_world.translation)
 
 
 def of_feature(scene: Scene, feature: str, tomogram: str) -> list[Box]:

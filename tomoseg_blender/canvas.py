@@ -40,8 +40,8 @@ class _Handles:
 _HANDLES = _Handles()
 
 
-def headline(context: Context) -> list[tuple[str, Rgba]]:
-    """The parts of the line over the view, each with its colour; empty where no tomogram is shown."""
+def headline(context: Context) -> list[list[tuple[str, Rgba]]]:
+    """The lines over the view, each in parts with their colours; none where no tomogram is shown."""
     group = context.scene.tomoseg
     shown = viewing.shown_tomogram(context.scene)
     if shown is None:
@@ -50,12 +50,11 @@ def headline(context: Context) -> list[tuple[str, Rgba]]:
     axis = group.axis
     depth = item.shape["zyx".index(axis)]
     size = f"{item.voxel_size:.2f} Å" if item.voxel_size else "voxel size unknown"
-    parts = [(f"{item.name}   {axis} {getattr(item, f'slice_{axis}')} of {depth}   {size}", _WHITE)]
+    lines = [[(f"{item.name}   {axis} {getattr(item, f'slice_{axis}')} of {depth}   {size}", _WHITE)]]
     feature = state.active_feature(context.scene)
     if feature is not None:
-        parts.append((f"■ {feature.name}", (*feature.colour, 1.0)))
-        parts += _mode_parts(context)
-    return parts
+        lines.append([(f"■ {feature.name}", (*feature.colour, 1.0)), *_mode_parts(context)])
+    return lines
 
 
 def _mode_parts(context: Context) -> list[tuple[str, Rgba]]:
@@ -93,13 +92,17 @@ def _top_left(context: Context) -> tuple[float, float]:
     return x, y - (MARGIN + LINE + lines * 18) * scale
 
 
+def _line_height(context: Context) -> float:
+    return (LINE + 2) * float(context.preferences.system.ui_scale)
+
+
 def _draw_headline() -> None:
     context = bpy.context
     if context.space_data is None or not context.space_data.overlay.show_overlays:
         return
-    parts = headline(context)
-    if parts:
-        _write(context, parts, _top_left(context))
+    x, y = _top_left(context)
+    for number, parts in enumerate(headline(context)):
+        _write(context, parts, (x, y - number * _line_height(context)))
 
 
 def _write(context: Context, parts: list[tuple[str, Rgba]], corner: tuple[float, float]) -> None:
@@ -143,8 +146,8 @@ def _draw_readout(mouse: tuple[float, float]) -> None:
         text = str(error)
     if text:
         x, y = _top_left(context)
-        scale = context.preferences.system.ui_scale
-        _write(context, [(text, _WHITE)], (region.x + x, region.y + y - (LINE + 2) * scale))
+        below = len(headline(context)) * _line_height(context)
+        _write(context, [(text, _WHITE)], (region.x + x, region.y + y - below))
 
 
 def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], Points]:

@@ -97,7 +97,9 @@ def _add_keys() -> None:
     if configuration is None:  # in background mode
         return
     _add(configuration.keymaps.new("Image Paint", space_type="EMPTY"), PAINT_KEYS)
-    _add(configuration.keymaps.new("Image", space_type="IMAGE_EDITOR"), GALLERY_KEYS)
+    # The Image Editor's own tool takes clicks before the editor's keys are asked.
+    for name in ("Image", "Image Editor Tool: Sample"):
+        _add(configuration.keymaps.new(name, space_type="IMAGE_EDITOR"), GALLERY_KEYS)
 
 
 def _add(keymap: Any, keys: tuple[Item, ...]) -> None:

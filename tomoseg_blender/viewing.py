@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.types import Scene
+from bpy.types import Context, Scene
+from bpy_extras.view3d_utils import location_3d_to_region_2d, region_2d_to_location_3d
 from mathutils import Vector
 
 from ..tomo import mrc
@@ -14,6 +15,7 @@ from . import painting, state
 from .scene import boxes, labels, slices, tomogram
 from .scene.slice_pixels import automatic_window
 
+SIGHT = 0.85  # of the free part of a view: what lies further out is brought to the middle
 FRAME = 1.1  # the view is this much wider than the tomogram
 
 
@@ -153,6 +155,26 @@ def _look_down(area: Any, centre: Vector, size: tuple[float, float]) -> None:
     space.overlay.show_relationship_lines = False  # else a line from each box to its tomogram crosses the slice
     if space.shading.type == "SOLID":
         space.shading.light, space.shading.color_type = "FLAT", "TEXTURE"
+
+
+def bring_into_view(context: Context, place: Vector) -> None:
+    """Move each 3D view in which `place` is out of sight, or under a sidebar, so that it is in the free middle."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                _bring_into(area, place)
+
+
+def _bring_into(area: Any, place: Vector) -> None:
+    view = area.spaces.active.region_3d
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    left, right, top = _covered(area)
+    middle = Vector(((left + region.width - right) / 2, (region.height - top) / 2))
+    seen = location_3d_to_region_2d(region, view, place)
+    free = (region.width - left - right, region.height - top)
+    if seen is not None and all(abs(seen[n] - middle[n]) < SIGHT * free[n] / 2 for n in (0, 1)):
+        return
+    view.view_location += place - region_2d_to_location_3d(region, view, middle, place)
 
 
 def _covered(area: Any) -> tuple[int, int, int]:

@@ -1,7 +1,9 @@
 """Paint, erase, change the slice and go back, undo, fill, flood; then Blender is killed."""
 
 import importlib
+import runpy
 import time
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -37,6 +39,8 @@ def saved(gui, z):
 
 
 def steps(gui):
+    if not (gui.folder / "work.blend").is_file():  # run by itself, without the first stage
+        yield from prepare(gui)
     bpy.ops.wm.open_mainfile(filepath=str(gui.folder / "work.blend"))
     yield 3.0
     assert sum(one.get("tomoseg_kind") == "box" for one in bpy.data.objects) == 11
@@ -45,6 +49,20 @@ def steps(gui):
     yield from other_slice(gui)
     yield from computed(gui)
     yield from leave(gui)
+
+
+def prepare(gui):
+    """What the first stage leaves, by operators: a tomogram with ten positive boxes and a negative one."""
+    first = runpy.run_path(str(Path(__file__).with_name("stage_1_boxes.py")))
+    first["make_project"](gui.folder / "project")
+    for one in list(bpy.data.objects):
+        bpy.data.objects.remove(one)
+    bpy.ops.tomoseg.open_project(directory=str(gui.folder / "project"))
+    yield from first["open_tomogram"](gui)
+    for x, y in first["PLACES"]:
+        bpy.ops.tomoseg.add_box(location=(x, y, 10), kind="positive", size=64)
+    bpy.ops.tomoseg.add_box(location=(150, 170, 10), kind="negative", size=64)
+    bpy.ops.wm.save_as_mainfile(filepath=str(gui.folder / "work.blend"))
 
 
 def begin(gui):
@@ -81,7 +99,8 @@ def strokes(gui):
     yield from gui.drag([gui.place_of(60, 170), gui.place_of(80, 172)], button="RIGHTMOUSE")
     yield 0.5
     assert not painted(10)[168:174, 64:76].any(), "the right button erases"
-    assert bpy.context.tool_settings.image_paint.brush.blend == "MIX"
+    brush = bpy.context.tool_settings.image_paint.brush
+    yield from gui.until(lambda: brush.blend == "MIX", what="a brush that paints again")
     gui.picture("12_erased")
 
 

@@ -177,5 +177,5 @@ def test_outlines_of_boxes_are_fainter_the_farther_their_slice(project, part):
     empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
     styles = sorted((colour[3] for colour, _ in canvas.box_lines(empty, 3)), reverse=True)
     assert styles[0] == 1.0 and 0 < styles[2] < styles[1] < 0.5
-    words = [text for text, _ in canvas.headline(bpy.context)]
+    words = [text for line in canvas.headline(bpy.context) for text, _ in line]
     assert "cell   z 4 of 9   10.00 Å" in words[0] and "+ positive box, 64 voxels" in words[-1]

@@ -37,13 +37,15 @@ class TOMOSEG_OT_erase_stroke(OnSlice, Operator):
             return {"PASS_THROUGH"}
         brush.blend = "ERASE_ALPHA"
         bpy.ops.paint.image_paint("INVOKE_DEFAULT", mode="NORMAL")
+        self.timer = context.window_manager.event_timer_add(0.1, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Context, _event: Event) -> set[str]:
-        # The stroke takes all events until its button is up: the first one that arrives here comes after it.
+        # The stroke takes all events until its button is up: what arrives here then comes after it.
         if any(one.bl_idname == "PAINT_OT_image_paint" for one in context.window.modal_operators):
             return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self.timer)
         viewing.show_labels(context.scene)  # gives the brush its own blending back
         return {"FINISHED", "PASS_THROUGH"}
 
