@@ -92,7 +92,7 @@ class Demo:
 
     def _merge_and_measure(self, project: Project) -> None:
         _title("Merge the results, measure")
-        blender.call(self._ops.merge, tomogram=self._name, features=";".join(self._features), trained_thresholds=True)
+        blender.call(self._ops.merge, tomogram=self._name, features=";".join(self._features))
         blender.call(self._ops.measure, tomogram=self._name, csv=str(self._output / "counts.csv"))
         blender.call(self._ops.import_mask, tomogram=self._name, smallest=SMALLEST)
         if not project.mask_path(self._name).is_file():
