@@ -16,7 +16,8 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 RING = 2.5  # cells: the width of a ring
 SHORT = 8  # rings: a rod with fewer between its ends is taken as straight
-SLENDER, SLENDER_ROD = 2.0, 1.5  # times as long as wide: below that it is no filament, or no straight one
+ROUND = 3.0  # times as wide as thick at most, for a short rod: more is a sheet
+SLENDER, SLENDER_ROD = 3.0, 1.5  # times as long as wide: below that it is no filament, or no straight one
 _OFFSETS = [(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)]
 
 
@@ -134,8 +135,9 @@ class _Line:
 
 
 def _straight_length(cells: Cells) -> float | None:
-    """For short rods: from the spread along their axis, exact for straight ones with flat ends."""
+    """For short rods: from the spread along their axis, exact for straight ones with flat ends; None for sheets."""
     middle = np.average(cells.centre, axis=0, weights=cells.volume)
     spread = np.cov((cells.centre - middle).T, aweights=cells.volume, bias=True) + np.diag(cells.size**2) / 12
-    second, longest = np.linalg.eigvalsh(spread)[1:]
-    return float(np.sqrt(12 * longest)) if longest > SLENDER_ROD**2 * second * 4 / 3 else None
+    shortest, second, longest = np.linalg.eigvalsh(spread)
+    slender = longest > SLENDER_ROD**2 * second * 4 / 3 and second < ROUND**2 * shortest
+    return float(np.sqrt(12 * longest)) if slender else None

@@ -205,9 +205,9 @@ class _Filaments:
     def _bin(self, rows: NDArray[np.int32], voxels: NDArray[np.int64]) -> None:
         """Keep for each component: flat cell numbers, and for each the number of voxels and their sums of z, y, x."""
         cells = np.ravel_multi_index(tuple(voxels // self._cell[rows]), self._shape)
-        keys, group = np.unique(rows * np.int64(np.prod(self._shape)) + cells, return_inverse=True)
+        keys, group = np.unique(_joint_keys(rows, cells, self._shape), return_inverse=True)
         sums = np.stack([np.bincount(group), *(np.bincount(group, along) for along in voxels)], 1).astype(np.float64)
-        owner, cell = np.divmod(keys, np.int64(np.prod(self._shape)))
+        owner, cell = np.divmod(keys, np.prod(self._shape, dtype=np.int64))
         numbers, starts = np.unique(owner, return_index=True)
         columns = zip(numbers, np.split(cell, starts[1:]), np.split(sums, starts[1:]), strict=True)
         for number, its_cells, its_sums in columns:
@@ -219,6 +219,12 @@ class _Filaments:
         sums = np.stack([np.bincount(group, every[:, column]) for column in range(4)], 1).astype(np.float64)
         index = np.stack(np.unravel_index(cells, self._shape), 1)
         return Cells(index, sums[:, 0], sums[:, 1:] / sums[:, :1] * self._size, self._size * self._cell[number])
+
+
+def _joint_keys(rows: NDArray[np.int32], cells: NDArray[np.int64], shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """One number for each pair of a row and a flat index into `shape`: row × voxels + index."""
+    # Widened first: numpy keeps int32 times a number that fits into int32, and the product overflows.
+    return rows.astype(np.int64) * int(np.prod(shape, dtype=np.int64)) + cells
 
 
 def _may_be_filaments(components: Components, size: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -102,6 +102,25 @@ def test_blocks_and_slabs_leave_no_trace_in_the_numbers(monkeypatch):
     assert blocks.length == pytest.approx(whole.length, nan_ok=True)
 
 
+def test_a_filament_through_many_slabs_is_one(monkeypatch):
+    whole = measure(cylinder(3, 60, 2)).length
+    monkeypatch.setattr(component_module, "slab_ranges", lambda shape: slab_ranges(shape, 7 * shape[1] * shape[2]))
+    assert measure(cylinder(3, 60, 2)).length == pytest.approx(whole) and whole[0] == pytest.approx(60, rel=0.02)
+
+
+def test_components_of_large_tomograms_keep_their_cells_apart():
+    shape = (512, 1024, 1024)
+    keys = measurements._joint_keys(np.array([0, 5, 100_000], np.int32), np.array([7, 7, 7]), shape)
+    assert keys.tolist() == [7, 5 * 2**29 + 7, 100_000 * 2**29 + 7]
+
+
+@pytest.mark.parametrize("sides", [(6, 30, 60), (5, 50, 60)])
+def test_a_sheet_is_no_filament_whatever_its_sides(sides):
+    values = np.zeros((20, 70, 80), np.int8)
+    values[5 : 5 + sides[0], 5 : 5 + sides[1], 5 : 5 + sides[2]] = 1
+    assert np.isnan(measure(values).length[0])
+
+
 def test_touching_labels_and_components_share_no_area():
     values = np.zeros((12, 14, 30), np.int8)
     values[3:9, 3:9, 3:9] = 1
