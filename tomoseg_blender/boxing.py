@@ -33,6 +33,11 @@ def _current(project: Project, saved: list[Box]) -> list[Box]:
     return [box for box in boxes.merged_boxes(saved) if box.tomogram in known]
 
 
+def snap() -> int:
+    """Put boxes that were moved by hand onto whole voxels and the middle of their slice; returns how many moved."""
+    return sum(boxes.snap(box_object) for box_object in boxes.box_objects())
+
+
 def add(scene: Scene, centre: tuple[int, int, int], kind: str, size: int, feature: str, tomogram: str) -> Box:
     """A new box, in the project and in the scene if its tomogram is shown. centre: (x, y, z) in voxels.
 

@@ -80,16 +80,10 @@ def readout(target: aiming.Aim, value: float | None) -> str:
 def _top_left(context: Context) -> tuple[float, float]:
     """Where the first line stands in the region: below headers, beside the toolbar, below Blender's own words."""
     scale = context.preferences.system.ui_scale
-    x, y = MARGIN * scale, float(context.region.height)
-    if context.preferences.system.use_region_overlap:
-        for region in context.area.regions:
-            if region.type in ("HEADER", "TOOL_HEADER") and region.alignment == "TOP":
-                y -= region.height
-            elif region.type == "TOOLS" and region.width > 1:
-                x += region.width
+    left, _right, top = viewing.covered(context.area)
     overlay = context.space_data.overlay
     lines = (2 if overlay.show_text else 0) + (6 if overlay.show_stats else 0)
-    return x, y - (MARGIN + LINE + lines * 18) * scale
+    return left + MARGIN * scale, context.region.height - top - (MARGIN + LINE + lines * 18) * scale
 
 
 def _line_height(context: Context) -> float:

@@ -8,7 +8,7 @@ from bpy.app.handlers import persistent
 from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
-from . import boxing, gallery, jobs, painting, state, viewing
+from . import boxing, gallery, jobs, painting, restoring, state, viewing
 from .scene import boxes, volumes
 from .worker import HANDLE
 
@@ -79,9 +79,11 @@ def _after_load(*_arguments: Any) -> None:
             # The folder is gone: what the .blend holds stays, and the folder rules once it is back.
             boxes.forget_boxes()
             continue
-        failed = None
+        failed: str | None = None
         try:
-            boxes.show_boxes(state.require_project(scene).boxes())
+            project, known = state.require_project(scene), restoring.boxes_of_blend()
+            scene.tomoseg.reasons.restored = restoring.restored(project, known) or ""
+            boxes.show_boxes(project.boxes())
             painting.save_painted(scene)  # only what could not be saved before
             painting.forget_saved(for_good=True)
             shown = viewing.shown_tomogram(scene)
@@ -101,6 +103,9 @@ def _after_undo(*_arguments: Any) -> None:
         state.refresh(scene)
         try:
             viewing.show_again(scene)
+            shown = viewing.shown_tomogram(scene)
+            if shown is not None:
+                painting.save_shown(scene, shown[0])
         except TomosegError as error:
             failed = failed or str(error)
         if failed is not None:
@@ -124,6 +129,12 @@ def save_all() -> None:
         failed = _save(scene)
         if failed is not None:
             _tell(scene, failed)
+    if not _is_something_dragged():
+        boxing.snap()
+
+
+def _is_something_dragged() -> bool:
+    return any(len(window.modal_operators) for window in bpy.context.window_manager.windows)
 
 
 def _autosave() -> float:
@@ -167,7 +178,7 @@ def register() -> None:
 def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
-    for timer in (*_TIMERS, save_all, jobs.poll):
+    for timer in (*_TIMERS, save_all, viewing.sharpen, jobs.poll):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:

@@ -9,7 +9,7 @@ from bpy.types import Context, Menu
 _STEPS = (
     ("create_project", "open_project", "reload_project", "add_feature", "remove_feature"),
     ("import_tomogram",),
-    ("show_tomogram", "next_tomogram", "slice_step", "automatic_contrast", "spectrum", "workspace"),
+    ("show_tomogram", "next_tomogram", "next_variant", "slice_step", "automatic_contrast", "spectrum", "workspace"),
     ("use_box_tool", "place_box", "erase_box", "switch_kind", "next_feature", "show_gallery", "pick_tile"),
     ("add_box", "delete_box", "next_box", "change_kind", "import_rois", "export_rois"),
     ("suggest_negatives", "borrow_negatives"),
@@ -24,7 +24,7 @@ _STEPS = (
     ("import_mask", "import_surfaces", "import_volumes"),
     ("measure",),
     ("figure",),
-    ("cancel_job", "check_worker"),
+    ("cancel_job", "check_worker", "install_worker", "repair_worker", "remove_worker"),
 )
 _MENUS = ("VIEW3D_MT_editor_menus", "IMAGE_MT_editor_menus")
 

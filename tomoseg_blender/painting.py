@@ -62,6 +62,25 @@ def save_painted(scene: Scene) -> int:
     return len(waiting)
 
 
+def save_shown(scene: Scene, item: Any) -> bool:
+    """After undo or redo: write the label of the shown slice if the project has another one; True if it had.
+
+    Undo changes painted images without marking them as painted, and always those of the slice that it goes back to.
+    """
+    feature = state.active_feature(scene)
+    if feature is None:
+        return False
+    key = (item.name, feature.name, item.slice_z)
+    if all(labels.find_label_image(*key, role) is None for role in labels.ROLES):
+        return False
+    path = state.require_project(scene).label_path(*key)
+    label = labels.read_slice_label(*key)
+    if np.array_equal(label, load_label(path, (label.shape[0], label.shape[1]))):
+        return False
+    save_label(path, label, state.open_data(state.require_project(scene), item.name).geometry)
+    return True
+
+
 def _settle(name: str, feature: str, z: int) -> None:
     """Mark both images of a slice as written; packing makes `is_dirty` mean "painted since"."""
     for role in labels.ROLES:

@@ -107,6 +107,7 @@ class TOMOSEG_PG_reasons(PropertyGroup):
     """Why a step cannot run yet, one sentence each; empty where it can. Written by state.refresh."""
 
     project: StringProperty()  # type: ignore[valid-type]
+    restored: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
     no_project: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
     no_tomogram: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
     no_feature: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]

@@ -14,7 +14,7 @@ _PRESS = "PRESS"
 Item = tuple[str, dict[str, Any], dict[str, Any] | None]
 
 
-def _steps(*, page_keys: bool = True) -> tuple[Item, ...]:
+def _steps() -> tuple[Item, ...]:
     """Stepping through slices: wheel, arrows, page keys."""
     keys = [
         ({"type": "WHEELUPMOUSE", "ctrl": True}, 1),
@@ -37,6 +37,7 @@ _JUMPS: tuple[Item, ...] = (
     ("tomoseg.next_tomogram", {"type": "RIGHT_ARROW", "value": _PRESS, "ctrl": True}, {"properties": [("step", 1)]}),
     ("tomoseg.next_tomogram", {"type": "LEFT_ARROW", "value": _PRESS, "ctrl": True}, {"properties": [("step", -1)]}),
 )
+_VARIANT: Item = ("tomoseg.next_variant", {"type": "V", "value": _PRESS}, None)
 BOX_KEYS: tuple[Item, ...] = (
     ("tomoseg.place_box", {"type": "LEFTMOUSE", "value": _PRESS}, None),
     ("tomoseg.erase_box", {"type": "LEFTMOUSE", "value": _PRESS, "shift": True}, None),
@@ -45,6 +46,7 @@ BOX_KEYS: tuple[Item, ...] = (
     ("tomoseg.paint_slice", {"type": "B", "value": _PRESS}, None),
     *_steps(),
     *_JUMPS,
+    _VARIANT,
 )
 PAINT_KEYS: tuple[Item, ...] = (
     ("tomoseg.erase_stroke", {"type": "LEFTMOUSE", "value": _PRESS, "ctrl": True}, None),
@@ -56,6 +58,7 @@ PAINT_KEYS: tuple[Item, ...] = (
     ("tomoseg.finish_painting", {"type": "B", "value": _PRESS}, None),
     *_steps(),
     *_JUMPS,
+    _VARIANT,
 )
 GALLERY_KEYS: tuple[Item, ...] = (("tomoseg.pick_tile", {"type": "LEFTMOUSE", "value": _PRESS}, None),)
 

@@ -13,8 +13,9 @@ from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from . import painting, state
 from .scene import boxes, labels, slices, tomogram
-from .scene.slice_pixels import automatic_window
+from .scene.slice_pixels import automatic_window, quick_step
 
+SHARPEN_SECONDS = 0.25
 SIGHT = 0.85  # of the free part of a view: what lies further out is brought to the middle
 FRAME = 1.1  # the view is this much wider than the tomogram
 
@@ -143,7 +144,7 @@ def _look_down(area: Any, centre: Vector, size: tuple[float, float]) -> None:
     space = area.spaces.active
     view = space.region_3d
     region = next(one for one in area.regions if one.type == "WINDOW")
-    left, right, top = _covered(area)
+    left, right, top = covered(area)
     free = max(region.width - left - right, 1), max(region.height - top, 1)
     pixels = min(free[0] / size[0], free[1] / size[1]) / FRAME  # for one unit
     view.view_perspective = "ORTHO"
@@ -168,7 +169,7 @@ def bring_into_view(context: Context, place: Vector) -> None:
 def _bring_into(area: Any, place: Vector) -> None:
     view = area.spaces.active.region_3d
     region = next(one for one in area.regions if one.type == "WINDOW")
-    left, right, top = _covered(area)
+    left, right, top = covered(area)
     middle = Vector(((left + region.width - right) / 2, (region.height - top) / 2))
     seen = location_3d_to_region_2d(region, view, place)
     free = (region.width - left - right, region.height - top)
@@ -177,7 +178,7 @@ def _bring_into(area: Any, place: Vector) -> None:
     view.view_location += place - region_2d_to_location_3d(region, view, middle, place)
 
 
-def _covered(area: Any) -> tuple[int, int, int]:
+def covered(area: Any) -> tuple[int, int, int]:
     """Pixels of a 3D view that lie under its toolbar (left), its sidebar (right) and its headers (top)."""
     left = right = top = 0
     if bpy.context.preferences.system.use_region_overlap:
@@ -201,5 +202,26 @@ def step(scene: Scene, axis: str, count: int) -> int:
     index = int(min(max(getattr(item, f"slice_{axis}") + count, 0), size - 1))
     with state.muted():
         setattr(item, f"slice_{axis}", index)
-    show_again(scene)
+    show_again(scene, quick=not bpy.app.background)
+    if quick_step(tuple(item.shape)[1:]) > 1:
+        _sharpen_soon()
     return index
+
+
+def _sharpen_soon() -> None:
+    """Show a large slice in full once it has stood still for a moment; nothing in background mode."""
+    if bpy.app.background:
+        return
+    if bpy.app.timers.is_registered(sharpen):
+        bpy.app.timers.unregister(sharpen)
+    bpy.app.timers.register(sharpen, first_interval=SHARPEN_SECONDS)
+
+
+def sharpen() -> None:
+    """Show the slices that stand still in full."""
+    for scene in bpy.data.scenes:
+        if scene.tomoseg.folder:
+            try:
+                show_again(scene)
+            except TomosegError as error:
+                scene.tomoseg.reasons.next_step = str(error)

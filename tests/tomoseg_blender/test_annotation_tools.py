@@ -179,3 +179,49 @@ def test_outlines_of_boxes_are_fainter_the_farther_their_slice(project, part):
     assert styles[0] == 1.0 and 0 < styles[2] < styles[1] < 0.5
     words = [text for line in canvas.headline(bpy.context) for text, _ in line]
     assert "cell   z 4 of 9   10.00 Å" in words[0] and "+ positive box, 64 voxels" in words[-1]
+
+
+def test_a_box_moved_by_hand_comes_to_lie_on_whole_voxels_and_its_slice(project, part):
+    bpy.ops.tomoseg.add_box(location=(20, 20, 3), kind="positive", size=12)
+    box = next(part("tomoseg_blender.scene.boxes").find_box_object(one["id"]) for one in boxes_in(project))
+    box.location.x += 3.3
+    box.location.z += 0.3
+    part("tomoseg_blender.handlers").save_all()
+    assert tuple(box.location) == pytest.approx((23, 20, 3.5))
+    assert boxes_in(project)[0]["centre"] == [23, 20, 3]
+
+
+def test_the_next_variant_shows_the_same_place(project, part, tomogram_file):
+    with pytest.raises(RuntimeError, match="no other bin or variant"):
+        bpy.ops.tomoseg.next_variant()
+    half = part("tomo.mrc").open_tomogram(tomogram_file).data[:8, ::2, ::2][::2]
+    place = tomogram_file.with_name("cell_bin2.mrc")
+    part("tomo.mrc").write_mrc(place, half, part("tomo.geometry").Geometry((20.0, 20.0, 20.0), (120.0, -30.0, 50.0)))
+    bpy.ops.tomoseg.import_tomogram(filepath=str(place))
+    group = bpy.context.scene.tomoseg
+    group.tomograms["cell"].slice_z = 5
+    bpy.ops.tomoseg.next_variant()
+    assert (group.shown, group.tomograms["cell_bin2"].slice_z) == ("cell_bin2", 2)
+    bpy.ops.tomoseg.next_variant()
+    assert group.shown == "cell"
+
+
+def test_opening_an_older_blend_tells_what_the_project_has_more(project, tmp_path):
+    bpy.ops.tomoseg.add_box(location=(20, 20, 3), kind="positive", size=12)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "work.blend"))
+    assert bpy.context.scene.tomoseg.reasons.restored == ""
+    bpy.ops.tomoseg.add_box(location=(30, 20, 4), kind="positive", size=12)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "work.blend"))
+    assert "Restored 1 box from the project folder" in bpy.context.scene.tomoseg.reasons.restored
+
+
+def test_undo_that_brings_back_other_pixels_reaches_the_file(project, part, ring):
+    """As after ctrl+z of a stroke that was saved: the image is not marked as painted."""
+    labels = part("tomoseg_blender.scene.labels")
+    image = labels.find_label_image("cell", "bar", 3)
+    image.pixels.foreach_set(np.zeros(40 * 56 * 4, np.float32))
+    image.pack()
+    assert not image.is_dirty and saved(part, project, 3).any()
+    part("tomoseg_blender.handlers")._after_undo()
+    assert not saved(part, project, 3).any()

@@ -1,5 +1,6 @@
 """Step 2, looking: show a tomogram, step through its slices, its contrast, its Fourier amplitude."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty
 from bpy.types import Context, Operator, Scene
 
+from ...tomo.carry import scale_between
 from ...tomo.errors import TomosegError
 from .. import jobs, painting, pictures, state, viewing
 from ..properties import AXES
@@ -48,6 +50,31 @@ class TOMOSEG_OT_next_tomogram(Action, Operator):
         painting.save_painted(context.scene)
         viewing.show(context.scene, item)
         return str(item.name)
+
+
+class TOMOSEG_OT_next_variant(Action, Operator):
+    bl_idname = "tomoseg.next_variant"
+    bl_label = "Next Variant"
+    bl_description = "Show the same slice in the next variant or bin of this tomogram, such as the denoised one"
+    bl_options = {"REGISTER", "UNDO"}
+    needs = "not_shown"
+
+    def act(self, context: Context) -> str:
+        scene = context.scene
+        project = state.require_project(scene)
+        shown = state.tomogram_named(scene, scene.tomoseg.shown)
+        family = project.family(shown.name)
+        if len(family) < 2:
+            raise TomosegError(f"{shown.name} has no other bin or variant: import one, named {shown.name}_bin2 say.")
+        names = [entry.name for entry in family]
+        entry = family[(names.index(shown.name) + 1) % len(family)]
+        scale = scale_between(project.tomogram(shown.name), entry)
+        item = state.tomogram_named(scene, entry.name)
+        painting.save_painted(scene)
+        with state.muted():
+            item.slice_z = min(int((shown.slice_z + Fraction(1, 2)) * scale), item.shape[0] - 1)
+        viewing.show(scene, item)
+        return str(entry.name)
 
 
 class TOMOSEG_OT_slice_step(Action, Operator):
@@ -121,6 +148,7 @@ register, unregister = bpy.utils.register_classes_factory(
     (
         TOMOSEG_OT_show_tomogram,
         TOMOSEG_OT_next_tomogram,
+        TOMOSEG_OT_next_variant,
         TOMOSEG_OT_slice_step,
         TOMOSEG_OT_automatic_contrast,
         TOMOSEG_OT_spectrum,

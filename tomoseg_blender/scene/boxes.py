@@ -36,17 +36,31 @@ def _place(box: Box, box_object: Any) -> Any:
     tomogram = find_tomogram(box.tomogram)
     if tomogram is None:
         raise TomosegError(f"Tomogram {box.tomogram} is not in this file: show it first, then place boxes on it.")
-    x, y = box.corner
     box_object.empty_display_type = "CUBE"
     box_object.empty_display_size = box.size / 2
     box_object.scale = (1, 1, 1 / box.size)  # one slice thick
-    box_object.location = (x + box.size / 2, y + box.size / 2, box.centre[2] + 0.5)
+    box_object.location = _location(box)
     box_object.color = linear(POSITIVE_COLOUR if box.kind == POSITIVE else NEGATIVE_COLOUR)
     box_object.lock_rotation = box_object.lock_scale = (True, True, True)
     make_child(box_object, tomogram)
     marks.mark(box_object, KIND, id=box.id, feature=box.feature, box_kind=box.kind, size=box.size)
     link_only(box_object, collection(box.tomogram, BOXES, box.feature, box.kind))
     return box_object
+
+
+def _location(box: Box) -> tuple[float, float, float]:
+    """Where the middle of a box lies, in voxels."""
+    x, y = box.corner
+    return x + box.size / 2, y + box.size / 2, box.centre[2] + 0.5
+
+
+def snap(box_object: Any) -> bool:
+    """Put a box onto whole voxels and the middle of its slice; True if it was elsewhere."""
+    place = _location(box_from_object(box_object))
+    if all(abs(a - b) < 1e-3 for a, b in zip(place, box_object.location, strict=True)):
+        return False
+    box_object.location = place
+    return True
 
 
 def _object_name(box: Box) -> str:
@@ -92,7 +106,7 @@ def scene_boxes() -> list[Box]:
     """All boxes as their objects lie now. A copied object (Shift+D) becomes a box of its own."""
     seen: set[str] = set()
     boxes = []
-    for box_object in _box_objects():
+    for box_object in box_objects():
         box = box_from_object(box_object)
         if box.id in seen:
             box = replace(box, id=new_id())
@@ -107,7 +121,7 @@ def show_boxes(boxes: Iterable[Box]) -> list[Box]:
 
     Cost: about 0.1 ms a box.
     """
-    objects = {str(marks.value_of(box_object, "id")): box_object for box_object in _box_objects()}
+    objects = {str(marks.value_of(box_object, "id")): box_object for box_object in box_objects()}
     shown = {name_of(tomogram) for tomogram in tomograms()}
     hidden = []
     for box in boxes:
@@ -154,7 +168,8 @@ def show_boxes_near(tomogram: Any, index: int, reach: int = 0) -> None:
                 child.hide_viewport = far
 
 
-def _box_objects() -> list[Any]:
+def box_objects() -> list[Any]:
+    """The objects of all boxes in this file."""
     return [box_object for box_object in _linked_objects() if is_box(box_object)]
 
 
