@@ -17,7 +17,7 @@ from tomo.names import tomogram_name
 from tomo.project import Project
 
 SAMPLES = 20
-SMALLEST = 200.0  # nm³: surfaces leave out smaller specks
+SMALLEST = 200.0  # nm³: surfaces and table leave out smaller specks
 
 
 def run(material: Material, output: Path, network: str, seconds: float, size: tuple[int, int]) -> None:
@@ -93,7 +93,7 @@ class Demo:
     def _merge_and_measure(self, project: Project) -> None:
         _title("Merge the results, measure")
         blender.call(self._ops.merge, tomogram=self._name, features=";".join(self._features))
-        blender.call(self._ops.measure, tomogram=self._name, csv=str(self._output / "counts.csv"))
+        blender.call(self._ops.measure, tomogram=self._name, csv=str(self._output / "counts.csv"), smallest=SMALLEST)
         blender.call(self._ops.import_mask, tomogram=self._name, smallest=SMALLEST)
         if not project.mask_path(self._name).is_file():
             raise TomosegError(f"No mask of {self._name} was written: see the messages above.")
