@@ -102,6 +102,15 @@ def set_brush_colour(brush: Brush, colour: tuple[float, float, float]) -> None:
     brush.color = colour
 
 
+def modal_operators() -> set[str]:
+    """The names of the operators that hold the mouse or keys of any window now, such as PAINT_OT_image_paint.
+
+    Empty on a Blender that cannot tell.
+    """
+    windows = bpy.context.window_manager.windows
+    return {one.bl_idname for window in windows for one in getattr(window, "modal_operators", ())}
+
+
 def set_brush_radius(brush: Brush, pixels: float) -> None:
     """Set the brush's radius on the screen; from 5.0 its size is the diameter."""
     brush.size = max(1, round(pixels * (2 if AT_LEAST_5 else 1)))

@@ -8,13 +8,14 @@ from bpy.app.handlers import persistent
 from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
-from . import boxing, gallery, jobs, painting, restoring, state, viewing
+from . import boxing, compat, gallery, jobs, painting, restoring, state, viewing
 from .scene import boxes, volumes
 from .worker import HANDLE
 
 AUTOSAVE_SECONDS = 30.0
 ZOOM_SECONDS = 0.5
 BOX_SECONDS = 0.3
+STROKE_SECONDS = 0.5  # until a label that is being drawn on is tried again
 GALLERY_SECONDS = 1.0
 
 
@@ -129,17 +130,13 @@ def save_all() -> None:
         failed = _save(scene)
         if failed is not None:
             _tell(scene, failed)
-    if not _is_something_dragged():
+    if not compat.modal_operators():  # else something may be dragged just now
         boxing.snap()
-
-
-def _is_something_dragged() -> bool:
-    return any(len(window.modal_operators) for window in bpy.context.window_manager.windows)
 
 
 def _autosave() -> float:
     save_all()
-    return AUTOSAVE_SECONDS
+    return STROKE_SECONDS if painting.is_stroking() else AUTOSAVE_SECONDS
 
 
 def _follow_gallery() -> float:

@@ -26,6 +26,11 @@ Key = tuple[str, str, int]
 _written: dict[Key, str] = {}  # the version that the project has; not in the scene, where undo would turn it back
 
 
+def is_stroking() -> bool:
+    """True while the mouse draws a stroke. What is packed then is not marked as painted by the stroke's rest."""
+    return "PAINT_OT_image_paint" in compat.modal_operators()
+
+
 def unsaved_slices() -> list[tuple[str, str, int]]:
     """(tomogram, feature, z) of all slices painted since they were last written to the project."""
     return sorted({labels.key_of(image) for image in labels.label_images() if _is_unsaved(image)})
@@ -50,7 +55,7 @@ def save_painted(scene: Scene) -> int:
     Raises TomosegError if the project cannot be written; what was painted then stays to be written next time.
     """
     waiting = unsaved_slices()
-    if not waiting:
+    if not waiting or is_stroking():
         return 0
     project = state.require_project(scene)
     features = {feature.name for feature in project.features()}

@@ -158,6 +158,7 @@ class Run:
         except BaseException:
             self.end(traceback.format_exc())
             self.gui.picture(f"failure_{self.stage.stem}")
+            raise
         return None
 
     def end(self, result):

@@ -225,3 +225,19 @@ def test_undo_that_brings_back_other_pixels_reaches_the_file(project, part, ring
     assert not image.is_dirty and saved(part, project, 3).any()
     part("tomoseg_blender.handlers")._after_undo()
     assert not saved(part, project, 3).any()
+
+
+def test_nothing_is_saved_in_mid_stroke_and_soon_after(project, part, ring, monkeypatch):
+    """Packing in mid-stroke would leave the rest of the stroke unmarked, and so unsaved."""
+    handlers, painting, compat = (part(f"tomoseg_blender.{name}") for name in ("handlers", "painting", "compat"))
+    image = part("tomoseg_blender.scene.labels").find_label_image("cell", "bar", 3)
+    image.pixels.foreach_set(np.zeros(40 * 56 * 4, np.float32))
+    image.update()
+    assert image.is_dirty
+    with monkeypatch.context() as patched:
+        patched.setattr(compat, "modal_operators", lambda: {"PAINT_OT_image_paint"})
+        assert painting.save_painted(bpy.context.scene) == 0
+        assert handlers._autosave() < 1
+        assert (saved(part, project, 3) == ring).all() and image.is_dirty
+    assert handlers._autosave() == handlers.AUTOSAVE_SECONDS
+    assert not saved(part, project, 3).any()

@@ -43,7 +43,7 @@ class TOMOSEG_OT_erase_stroke(OnSlice, Operator):
 
     def modal(self, context: Context, _event: Event) -> set[str]:
         # The stroke takes all events until its button is up: what arrives here then comes after it.
-        if any(one.bl_idname == "PAINT_OT_image_paint" for one in context.window.modal_operators):
+        if painting.is_stroking():
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self.timer)
         viewing.show_labels(context.scene)  # gives the brush its own blending back
