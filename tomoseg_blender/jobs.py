@@ -33,7 +33,8 @@ class Job:
     """One request of the worker. State lives here, not in properties: undo would turn the progress back.
 
     step: the panel that shows it. on_done: takes the scene and the result, returns a sentence for the user. steps: for
-    what only Blender's process can do, the work itself in short steps; each yields the fraction that is done.
+    what only Blender's process can do, the work itself in short steps; each yields the fraction that is done. watches:
+    its steps look after another process: they are asked at each poll, and see for themselves that they are cancelled.
     """
 
     step: str
@@ -49,6 +50,7 @@ class Job:
     log: list[str] = field(default_factory=list)
     preview: str = ""
     steps: Iterator[float] | None = None
+    watches: bool = False
 
     @property
     def done(self) -> str:
@@ -124,19 +126,33 @@ def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any
     return f"{title} …"
 
 
-def start_here(scene: Scene, step: str, title: str, steps: Iterator[float], on_done: OnDone) -> str:
+def start_here(
+    scene: Scene, step: str, title: str, steps: Iterator[float], on_done: OnDone, *, watches: bool = False
+) -> str:
     """Do the work of `steps` in this process, a little at each tick of the timer; else the same as `start`."""
     if (reason := busy()) is not None:
         raise WorkerError(reason)
-    job = Job(step, title, scene.name, str(project_folder(scene)), on_done, message=title, steps=steps)
+    job = Job(step, title, scene.name, str(project_folder(scene)), on_done, message=title, steps=steps, watches=watches)
     HANDLE.job, HANDLE.outcome = job, None
     if bpy.app.background:
-        while running() is job:
-            _advance(job)
-        return _sentence_of_outcome()
+        return _run_here(job)
     if not bpy.app.timers.is_registered(poll):
         bpy.app.timers.register(poll, first_interval=POLL_SECONDS, persistent=True)
     return f"{title} …"
+
+
+def _run_here(job: Job) -> str:
+    """All steps of a job of this process, one after the other; returns how it ended. Raises JobFailed."""
+    lines = _Lines(job.title)
+    try:
+        while running() is job:
+            _advance(job)
+            lines.show(job)
+    finally:
+        lines.close()
+        if running() is job:  # Ctrl+C
+            HANDLE.job = None
+    return _sentence_of_outcome()
 
 
 def cancel() -> None:
@@ -160,13 +176,13 @@ def poll() -> float | None:
     _show_progress()
     if (job := running()) is None:
         return None
-    return POLL_SECONDS if job.steps is None else 0.0
+    return POLL_SECONDS if job.steps is None or job.watches else 0.0
 
 
 def _advance(job: Job) -> None:
     """The next step of a job of this process, or its end."""
     assert job.steps is not None
-    if job.cancelling:
+    if job.cancelling and not job.watches:
         _end(job, failed=True, sentence=_cancelled(job))
         return
     try:
@@ -257,7 +273,7 @@ def _show_progress() -> None:
     for window in bpy.context.window_manager.windows:
         window.workspace.status_text_set(None if job is None else f"Tomoseg: {job.text}")
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
                 area.tag_redraw()
 
 
@@ -278,7 +294,8 @@ class _Lines:
             print(f"{CLEAR}{job.text} |{'█' * filled}{' ' * (30 - filled)}|", end="", file=sys.stderr, flush=True)
             self._last = now
         elif not self._terminal and now - self._last >= LINE_SECONDS:
-            print(f"{self._title}: {job.text}", file=sys.stderr, flush=True)
+            words = job.text if job.text.startswith(self._title) else f"{self._title}: {job.text}"
+            print(words, file=sys.stderr, flush=True)
             self._last = now
 
     def close(self) -> None:

@@ -4,15 +4,19 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
 from bpy.types import AddonPreferences, Context
 
-from .worker import WorkerError
+from .worker import HANDLE, WorkerError
+from .worker_setup import Plan, is_finished, python_in, refusal
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 VARIABLE = "TOMOSEG_PYTHON"
+LOG_LINES = 4
+FIELDS = ("base_python", "wheels", "package_index", "torch_index")  # of the set-up
 
 
 class TOMOSEG_AP_preferences(AddonPreferences):
@@ -23,6 +27,23 @@ class TOMOSEG_AP_preferences(AddonPreferences):
         description="Python interpreter with torch that the worker runs in; empty: the one named below is used",
         subtype="FILE_PATH",
     )
+    base_python: StringProperty(  # type: ignore[valid-type]
+        name="Set up with",
+        description="Python interpreter that the worker's environment is made from; empty: Blender's own",
+        subtype="FILE_PATH",
+    )
+    wheels: StringProperty(  # type: ignore[valid-type]
+        name="Folder of wheels",
+        description="Install from the wheels in this folder, without the network; empty: from a package index",
+        subtype="DIR_PATH",
+    )
+    package_index: StringProperty(  # type: ignore[valid-type]
+        name="Package index", description="Address of another package index; empty: pip's own setting"
+    )
+    torch_index: StringProperty(  # type: ignore[valid-type]
+        name="torch index",
+        description="Address of a further index with the torch build for this machine (CPU, CUDA, ROCm); empty: none",
+    )
     report: StringProperty(name="Last check", options={"SKIP_SAVE"})  # type: ignore[valid-type]
 
     def draw(self, context: Context) -> None:
@@ -32,11 +53,36 @@ class TOMOSEG_AP_preferences(AddonPreferences):
             path, source = find_python(self.worker_python)
             layout.label(text=f"In use: {path} ({source})", icon="CHECKMARK")
         except WorkerError as error:
-            for line in _wrapped(str(error)):
-                layout.label(text=line, icon="ERROR")
+            _sentence(layout, str(error), "ERROR")
         layout.operator("tomoseg.check_worker", icon="VIEWZOOM")
+        _draw_setup(layout, self)
         for line in self.report.splitlines():
             layout.label(text=line)
+
+
+def _draw_setup(layout: Any, chosen: Any) -> None:
+    """The worker's own environment: where from, three buttons, and how far it is or how it ended."""
+    for name in FIELDS:
+        layout.prop(chosen, name)
+    job, last = HANDLE.job, HANDLE.outcome
+    if job is not None and job.step == "worker_setup":
+        layout.label(text=job.message)
+        layout.progress(factor=job.fraction, type="BAR", text=job.done)
+        layout.operator("tomoseg.cancel_job", icon="X")
+        for line in job.log[-LOG_LINES:]:
+            layout.label(text=line[:120])
+        return
+    for name, icon in (("install_worker", "IMPORT"), ("repair_worker", "FILE_REFRESH"), ("remove_worker", "TRASH")):
+        layout.operator(f"tomoseg.{name}", icon=icon)
+    if reason := HANDLE.job is None and refusal(plan_for(chosen), bpy.app.online_access):
+        _sentence(layout, reason, "INFO")
+    if last is not None and last.step == "worker_setup":
+        _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")
+
+
+def _sentence(layout: Any, text: str, icon: str) -> None:
+    for number, line in enumerate(_wrapped(text)):
+        layout.label(text=line, icon=icon if number == 0 else "BLANK1")
 
 
 def preferences() -> TOMOSEG_AP_preferences | None:
@@ -63,22 +109,42 @@ def find_python(chosen: str) -> tuple[Path, str]:
             if not path.is_file():
                 raise WorkerError(f"The worker's Python {path} ({source}) does not exist: choose another interpreter.")
             return path, source
-    own = own_python()
-    if own.is_file():
-        return own, "set up by Tomoseg"
+    if is_finished(own_folder()):
+        return own_python(), "set up by Tomoseg"
     # With bpy from pip this process is a real Python, and its environment may hold the worker's packages.
     if importlib.util.find_spec("torch") is not None and importlib.util.find_spec("safetensors") is not None:
         return Path(sys.executable), "this process's own, which has torch"
     raise WorkerError(
-        "There is no Python with torch for the worker yet: choose one in Edit > Preferences > Add-ons > Tomoseg, "
-        f"or name it in the environment variable {VARIABLE}."
+        "There is no Python with torch for the worker yet: press Set Up Worker in Edit > Preferences > Add-ons > "
+        f"Tomoseg, choose one there, or name it in the environment variable {VARIABLE}."
     )
 
 
-def own_python() -> Path:
+def own_folder() -> Path:
     """Where the extension keeps the worker's own environment; it survives upgrades of the extension."""
-    folder = Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path="worker"))
-    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path="worker"))
+
+
+def own_python() -> Path:
+    """The interpreter in the worker's own environment."""
+    return python_in(own_folder())
+
+
+def setup_plan() -> Plan:
+    """How the preferences want the worker to be set up."""
+    return plan_for(preferences())
+
+
+def plan_for(chosen: Any) -> Plan:
+    """How `chosen` (the preferences, or None for their defaults) wants the worker to be set up."""
+    named = {name: getattr(chosen, name, "").strip() for name in FIELDS}
+    return Plan(
+        folder=own_folder(),
+        python=Path(bpy.path.abspath(named["base_python"]) or sys.executable),
+        wheels=Path(bpy.path.abspath(named["wheels"])) if named["wheels"] else None,
+        package_index=named["package_index"],
+        torch_index=named["torch_index"],
+    )
 
 
 def _wrapped(sentence: str, width: int = 90) -> list[str]:

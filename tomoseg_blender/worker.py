@@ -166,7 +166,9 @@ class Handle:
 
     def stop(self) -> None:
         """End the worker and forget its job."""
-        worker, self.worker, self.job = self.worker, None, None
+        worker, job, self.worker, self.job = self.worker, self.job, None, None
+        if job is not None and hasattr(job.steps, "close"):
+            job.steps.close()  # a set-up takes its child and its half-made folder with it
         if worker is not None:
             worker.stop()
 

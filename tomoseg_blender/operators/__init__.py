@@ -20,11 +20,13 @@ from . import (
     status,
     train,
     view,
+    worker_setup,
     workspace,
 )
 
 _PARTS = (
     status,
+    worker_setup,
     project,
     import_tomogram,
     view,

@@ -1,0 +1,98 @@
+"""A child process whose lines are read in a thread: nothing waits unless asked to, and it can be killed whole."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..tomo.errors import TomosegError
+
+KILL_SECONDS = 5.0
+
+
+class Child:
+    """One running command; its stdout and stderr are one stream of lines."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Start `command` in `folder`; raises TomosegError where it cannot be run."""
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._ended = False
+        try:
+            self._process = subprocess.Popen(list(command), cwd=folder, env=dict(environment), **_settings())
+        except OSError as error:
+            raise TomosegError(
+                f"{command[0]} cannot be started ({error.strerror or error}): name another Python in Tomoseg's "
+                "preferences."
+            ) from error
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip())
+        self._process.wait()
+        self._lines.put(None)
+
+    def lines(self, wait: float) -> list[str] | None:
+        """The lines that have come, waiting up to `wait` seconds for the first; None once the command has ended."""
+        if self._ended:
+            return None
+        arrived: list[str] = []
+        with suppress(queue.Empty):
+            line = self._lines.get(timeout=wait) if wait else self._lines.get_nowait()
+            while line is not None:
+                arrived.append(line)
+                line = self._lines.get_nowait()
+            self._ended = True
+        return None if self._ended and not arrived else arrived
+
+    @property
+    def failed(self) -> bool:
+        """True once the command has ended with an exit status other than 0."""
+        return self._process.poll() not in (None, 0)
+
+    def stop(self) -> None:
+        """Kill the command with all that it started, if it still runs, and close its stream."""
+        if self._process.poll() is None:
+            _kill_group(self._process)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=KILL_SECONDS)
+        self._reader.join(timeout=KILL_SECONDS)
+        if self._process.stdout is not None and not self._reader.is_alive():
+            self._process.stdout.close()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the child leads a group of its own
+    process.kill()
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "encoding": "utf-8",
+        "errors": "replace",
+    }
+    if sys.platform == "win32":
+        settings["creationflags"] = subprocess.CREATE_NO_WINDOW
+    else:
+        settings["start_new_session"] = True
+    return settings
