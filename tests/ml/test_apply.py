@@ -214,8 +214,8 @@ def wait_for(path, process, seconds=120):
 
 
 def test_a_killed_run_goes_on_and_gives_the_same_map(make_network, make_tomogram, tmp_path):
-    network, tomogram = make_network(), make_tomogram(shape=(40, 384, 384))
-    words = (network, tomogram, "--memory", "0.001", "--threads", "1", "--flips", "8", "--output")
+    network, tomogram = make_network(), make_tomogram(shape=(40, 320, 320))
+    words = (network, tomogram, "--memory", "0.01", "--threads", "1", "--flips", "8", "--output")
     process = start(*words, tmp_path / "b")
     wait_for(unfinished_files(tmp_path / "b" / "cell1__mito.mrc")[1], process)
     process.kill()
@@ -233,8 +233,8 @@ def test_a_killed_run_goes_on_and_gives_the_same_map(make_network, make_tomogram
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_130_and_keeps_what_is_done(make_network, make_tomogram, tmp_path, number):
-    network, tomogram = make_network(), make_tomogram(shape=(40, 384, 384))
-    process = start(network, tomogram, "--memory", "0.001", "--flips", "8", "--output", tmp_path / "maps")
+    network, tomogram = make_network(), make_tomogram(shape=(40, 320, 320))
+    process = start(network, tomogram, "--memory", "0.01", "--flips", "8", "--output", tmp_path / "maps")
     partial, journal = unfinished_files(tmp_path / "maps" / "cell1__mito.mrc")
     wait_for(journal, process)
     process.send_signal(number)
