@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.augment import Batch
@@ -21,7 +22,7 @@ from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_ou
 from tomo.errors import TomosegError
 
 HELD_OUT_SHARE = 0.1
-THRESHOLD_TOLERANCE = 0.01  # of Dice
+SURE_TOLERANCE, CAP_TOLERANCE = 0.01, 0.04  # of Dice on the boxes, see place_threshold
 CONTINUED_LEARNING_RATE = 0.001
 WEAKEST = 1e-3  # amplitude of a network that has learned something
 
@@ -93,13 +94,7 @@ def learn(
 
 
 def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
-    """Amplitude from the training labels, threshold from all boxes.
-
-    Two held-out boxes are too few to place a threshold, and new places are always found with less confidence than
-    the boxes: so it is the lowest threshold whose Dice on the boxes is within 0.01 of the best one, and never more
-    than the network's `highest_threshold`: the best one for a true probability is half the Dice that it reaches
-    (Lipton, Elkan and Naryanaswamy, 2014; docs/accuracy.md).
-    """
+    """Amplitude from the training labels, threshold from all boxes: two held-out ones are too few to place it."""
     trainset = trainer.trainset
     batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & ~trainset.held_out))
     inside = (batch.target > 0.5) & (batch.known > 0)
@@ -109,10 +104,24 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     batch, shown = maps_of(network, trainer, np.arange(len(trainset)))
     strength = shown.clamp(min=0).numpy() / amplitude
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
-    threshold = min(best_dice(strength, truth, known, THRESHOLD_TOLERANCE)[1], network.highest_threshold / amplitude)
+    threshold = place_threshold(strength, truth, known, network.highest_threshold / amplitude)
     held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
     judged = known & held_out[:, None, None, None]
     return Calibration(amplitude, threshold, dice((strength > threshold)[judged], truth[judged]))
+
+
+def place_threshold(
+    strength: NDArray[np.float32], truth: NDArray[np.bool_], known: NDArray[np.bool_], highest: float
+) -> float:
+    """The threshold for `strength` (all arrays of one shape), low on its plateau.
+
+    New places are always found with less confidence than the boxes: so it is the lowest threshold whose Dice on the
+    known pixels is within 0.01 of the best one, and not above `highest`: the best threshold of a true probability is
+    half the Dice that it reaches (Lipton, Elkan and Naryanaswamy, 2014). But `highest` holds only while it costs no
+    more than 0.04 on the boxes: a network that was trained too briefly is no true probability (docs/accuracy.md).
+    """
+    sure = best_dice(strength, truth, known, SURE_TOLERANCE)[1]
+    return min(sure, max(highest, best_dice(strength, truth, known, CAP_TOLERANCE)[1]))
 
 
 def maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: Any) -> tuple[Batch, Tensor]:

@@ -133,7 +133,8 @@ def test_it_stops_once_the_held_out_boxes_get_no_better():
 
 
 def test_it_stops_when_its_seconds_are_used_up():
-    outcome = fit(small_trainer(), Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
+    patient = small_trainer(recipe=replace(RECIPE, patience=0))
+    outcome = fit(patient, Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
     assert "seconds allowed" in outcome.stopped
     assert outcome.steps > 0
 
