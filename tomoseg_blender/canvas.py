@@ -82,7 +82,7 @@ def _top_left(context: Context) -> tuple[float, float]:
     scale = context.preferences.system.ui_scale
     left, _right, top = viewing.covered(context.area)
     overlay = context.space_data.overlay
-    lines = (2 if overlay.show_text else 0) + (6 if overlay.show_stats else 0)
+    lines = (3 if overlay.show_text else 0) + (6 if overlay.show_stats else 0)
     return left + MARGIN * scale, context.region.height - top - (MARGIN + LINE + lines * 18) * scale
 
 

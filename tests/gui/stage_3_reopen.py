@@ -18,6 +18,7 @@ def steps(gui):
     yield 3.0
     scene = bpy.context.scene
     assert scene.tomoseg.folder == "//project"
+    assert "painted slice" in scene.tomoseg.reasons.restored, "what was restored is told"
     boxes = json.loads((gui.folder / "project" / "boxes.json").read_text())["boxes"]
     shown = part("tomoseg_blender.scene.boxes").scene_boxes()
     assert {box.id: list(box.centre) for box in shown} == {box["id"]: box["centre"] for box in boxes}
@@ -31,5 +32,5 @@ def steps(gui):
     if bpy.context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     bpy.ops.tomoseg.show_gallery()
-    yield 2.0
+    yield 15.0  # the plane is white until the shaders are compiled
     gui.picture("20_reopened")
