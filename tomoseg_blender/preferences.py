@@ -61,9 +61,7 @@ class TOMOSEG_AP_preferences(AddonPreferences):
 
 
 def _draw_setup(layout: Any, chosen: Any) -> None:
-    """The worker's own environment: where from, three buttons, and how far it is or how it ended."""
-    for name in FIELDS:
-        layout.prop(chosen, name)
+    """The worker's own environment: three buttons or how far it is, how it ended, and where from."""
     job, last = HANDLE.job, HANDLE.outcome
     if job is not None and job.step == "worker_setup":
         layout.label(text=job.message)
@@ -78,6 +76,8 @@ def _draw_setup(layout: Any, chosen: Any) -> None:
         _sentence(layout, reason, "INFO")
     if last is not None and last.step == "worker_setup":
         _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")
+    for name in FIELDS:
+        layout.prop(chosen, name)
 
 
 def _sentence(layout: Any, text: str, icon: str) -> None:

@@ -131,9 +131,8 @@ def refusal(plan: Plan, online: bool) -> str | None:
     if online:
         return None
     return (
-        f"Blender may not use the network: switch on {ONLINE_SWITCH}, or name a folder with wheels of "
-        f"{', '.join(required_packages(plan.requirements))} and what they need (docs/installation.md tells how to "
-        "fetch them)."
+        f"Blender may not use the network: switch on {ONLINE_SWITCH}, or name a folder of wheels (docs/installation.md "
+        f"tells how to fetch them): {', '.join(required_packages(plan.requirements))}, and what they need."
     )
 
 
@@ -248,7 +247,7 @@ class Setup:
         plan = self.plan
         lines = yield from self._command([str(plan.python), "-I", "-m", "venv", "--clear", str(plan.folder)])
         if not python_in(plan.folder).is_file() or pip_version(plan.folder) is None:
-            reason = next((line for line in reversed(lines) if line.strip()), "it gave no reason").strip()
+            reason = next((line for line in lines if line.strip()), "it gave no reason").strip()
             raise TomosegError(
                 f"{plan.python} cannot make an environment ({reason}): name another Python in Tomoseg's preferences, "
                 "or install its venv module (on Debian and Ubuntu the package python3-venv)."

@@ -67,7 +67,7 @@ class TOMOSEG_OT_remove_worker(Action, Operator):
 
     def act(self, context: Context) -> str:
         folder = own_folder()
-        if not folder.exists():
+        if not any(folder.parent.glob(f"{folder.name}*")):
             return "There is no worker that Tomoseg set up: nothing was removed."
         HANDLE.stop()
         steps = _told(worker_setup.removal(folder, _patience()), lambda _result: None)
