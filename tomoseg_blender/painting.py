@@ -183,6 +183,8 @@ def dress_brush(context: Context) -> None:
     """Make the hard label brush the active one; raises TomosegError where Blender has none to offer."""
     if compat.label_brush(context) is None:
         raise TomosegError("Blender offers no brush here: paint in a 3D view or an Image Editor of a Blender window.")
+    # Else a stroke over the edge of the slice also paints its opposite edge.
+    context.tool_settings.image_paint.seam_bleed = 0
     apply_radius(context)
 
 

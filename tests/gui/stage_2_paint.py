@@ -152,8 +152,9 @@ def leave(gui):
     """Save, paint once more, wait for what saves by itself; the driver then kills Blender."""
     bpy.ops.wm.save_mainfile()
     yield 0.5
-    yield from gui.drag([gui.place_of(40, 185), gui.place_of(70, 185)])
+    yield from gui.drag([gui.place_of(40, 190), gui.place_of(70, 190)])  # reaches over the edge of the slice
     yield 0.5
+    assert painted(11)[198, 40:70].all() and not painted(11)[:3].any(), "the opposite edge is not painted"
     bpy.ops.tomoseg.save_labels()
     for z in (10, 11):
         np.save(gui.folder / f"expected_{z}.npy", painted(z))
