@@ -7,10 +7,12 @@ import torch
 from ml.network_file import NetworkInfo, save_network
 from ml.networks import build_network
 from tomo.geometry import Geometry
+from tomo.label_table import LabelEntry, label_table_path, save_label_table
 from tomo.mrc import write_mrc
 from tomo.preprocessing import NO_FILTER
 
 SMALL = {"unet": {"width": 4, "depth": 2, "fold": 2}, "classic": {"kernels": [3, 3, 1], "sizes": [5, 5, 5]}}
+MASK_GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
 GEOMETRY = Geometry((13.6, 13.6, 13.6), (100.0, -50.0, 25.0), (3, 4, 5))
 
 
@@ -47,3 +49,18 @@ def make_tomogram(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """A mask of two vesicles and a filament, with its label table; returns its path."""
+    values = np.zeros((12, 14, 20), np.int8)
+    values[1:6, 2:7, 3:8] = 1
+    values[8:11, 2:5, 3:6] = 1
+    values[4:8, 9:12, 12:19] = 2
+    path = tmp_path / "cell__mask.mrc"
+    write_mrc(path, values, MASK_GEOMETRY)
+    save_label_table(
+        label_table_path(path), [LabelEntry(1, "vesicle", "#112233"), LabelEntry(2, "filament", "#445566")]
+    )
+    return path

@@ -12,7 +12,6 @@ from ml.measure import Options, describe, run
 from ml.report import Silent
 from ml.star import star_table
 from tomo.geometry import Geometry
-from tomo.label_table import LabelEntry, label_table_path, save_label_table
 from tomo.mrc import write_mrc
 
 GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
@@ -24,20 +23,6 @@ def exit_status(words):
         return main([str(word) for word in words])
     except SystemExit as end:
         return end.code
-
-
-@pytest.fixture
-def mask(tmp_path):
-    values = np.zeros((12, 14, 20), np.int8)
-    values[1:6, 2:7, 3:8] = 1
-    values[8:11, 2:5, 3:6] = 1
-    values[4:8, 9:12, 12:19] = 2
-    path = tmp_path / "cell__mask.mrc"
-    write_mrc(path, values, GEOMETRY)
-    save_label_table(
-        label_table_path(path), [LabelEntry(1, "vesicle", "#112233"), LabelEntry(2, "filament", "#445566")]
-    )
-    return path
 
 
 def test_labels_and_components_have_their_voxels_and_volumes(mask):

@@ -13,7 +13,6 @@ from ml.report import Silent
 from ml.surface import Options, run
 from tomo.errors import TomosegError
 from tomo.geometry import Geometry
-from tomo.label_table import LabelEntry, label_table_path, save_label_table
 from tomo.mrc import write_mrc
 
 GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
@@ -25,20 +24,6 @@ def exit_status(words):
         return main(words)
     except SystemExit as end:
         return end.code
-
-
-@pytest.fixture
-def mask(tmp_path):
-    values = np.zeros((12, 14, 20), np.int8)
-    values[1:6, 2:7, 3:8] = 1
-    values[8:11, 2:5, 3:6] = 1
-    values[4:8, 9:12, 12:19] = 2
-    path = tmp_path / "cell__mask.mrc"
-    write_mrc(path, values, GEOMETRY)
-    save_label_table(
-        label_table_path(path), [LabelEntry(1, "vesicle", "#112233"), LabelEntry(2, "filament", "#445566")]
-    )
-    return path
 
 
 def test_each_label_becomes_a_closed_surface_named_by_tomogram_and_feature(mask, tmp_path):
