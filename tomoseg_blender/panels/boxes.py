@@ -4,8 +4,7 @@ import bpy
 from bpy.types import Context, Panel
 
 from ...tomo.boxes import ADVISED_NEGATIVES, ADVISED_POSITIVES
-from .. import state
-from .common import TomosegPanel, draw_job, operator, sentence
+from .common import TomosegPanel, draw_job, feature_or_hint, operator
 
 
 class TOMOSEG_PT_boxes(TomosegPanel, Panel):
@@ -15,9 +14,8 @@ class TOMOSEG_PT_boxes(TomosegPanel, Panel):
 
     def draw(self, context: Context) -> None:
         layout, group = self.layout, context.scene.tomoseg
-        feature = state.active_feature(context.scene)
+        feature = feature_or_hint(layout, context)
         if feature is None:
-            sentence(layout, context, "Add a feature first", "INFO")
             return
         operator(layout, "use_box_tool", icon="MESH_CUBE")
         layout.row(align=True).prop(group, "box_kind", expand=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from bpy.types import Context
 
-from .. import jobs
+from .. import jobs, state
 
 PIXELS_PER_LETTER = 6.7  # of Blender's interface font at its usual size, measured on screenshots
 MARGIN = 60
@@ -33,6 +33,14 @@ def sentence(layout: Any, context: Context, text: str, icon: str = "NONE", *, al
 def operator(layout: Any, name: str, **settings: Any) -> Any:
     """A button of `tomoseg.<name>`; returns its properties."""
     return layout.operator(f"tomoseg.{name}", **settings)
+
+
+def feature_or_hint(layout: Any, context: Context) -> Any:
+    """The active feature; where there is none yet, None, and the panel says what to do."""
+    feature = state.active_feature(context.scene)
+    if feature is None:
+        sentence(layout, context, "Add a feature first", "INFO")
+    return feature
 
 
 def draw_job(layout: Any, context: Context, step: str) -> None:

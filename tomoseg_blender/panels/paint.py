@@ -3,8 +3,7 @@
 import bpy
 from bpy.types import Context, Panel
 
-from .. import state
-from .common import TomosegPanel, operator, sentence
+from .common import TomosegPanel, feature_or_hint, operator, sentence
 
 
 class TOMOSEG_PT_paint(TomosegPanel, Panel):
@@ -14,9 +13,8 @@ class TOMOSEG_PT_paint(TomosegPanel, Panel):
 
     def draw(self, context: Context) -> None:
         layout, group = self.layout, context.scene.tomoseg
-        feature = state.active_feature(context.scene)
+        feature = feature_or_hint(layout, context)
         if feature is None:
-            sentence(layout, context, "Add a feature first", "INFO")
             return
         if context.mode == "PAINT_TEXTURE":
             operator(layout, "finish_painting", icon="CHECKMARK", depress=True)
