@@ -22,6 +22,7 @@ class Client:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen([sys.executable, str(SCRIPT)], **pipes)
         self.messages = queue.Queue()
+        self.answers = {}  # that came before they were asked for: a step may end before its cancel is answered
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
 
@@ -38,15 +39,17 @@ class Client:
             json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}).encode() + b"\n"
         )
 
-    def answer(self, request_id, seconds=10.0):
+    def answer(self, request_id, seconds=30.0):
         """The answer to a request; notifications that come before it are kept in `told`."""
         end, self.told = time.monotonic() + seconds, []
-        while True:
+        while request_id not in self.answers:
             message = self.messages.get(timeout=max(end - time.monotonic(), 0.01))
             assert message["jsonrpc"] == "2.0"
-            if "method" not in message and message["id"] == request_id:
-                return message
-            self.told.append(message)
+            if "method" in message:
+                self.told.append(message)
+            else:
+                self.answers[message["id"]] = message
+        return self.answers.pop(request_id)
 
     def close(self):
         if self.process.poll() is None:
