@@ -14,11 +14,13 @@ from ml.report import Report
 from tomo.boxes import ADVISED_NEGATIVES, ADVISED_POSITIVES, POSITIVE, Box
 from tomo.errors import TomosegError
 from tomo.labels import annotated_slices, load_label
+from tomo.mrc import Tomogram
+from tomo.preprocessing import Preprocessing, preprocessing_of
 from tomo.project import Project
 from tomo.reasons import missing_for_trainset
 
 if TYPE_CHECKING:
-    from ml.trainset import Trainset
+    from ml.trainset import Trainset, TrainsetInfo
 
 SUMMARY = "build a training set from boxes and labels"
 
@@ -115,23 +117,15 @@ def _usable(project: Project, name: str, boxes: list[Box], report: Report) -> li
 
 def _from_tomogram(project: Project, name: str, boxes: list[Box], size: int, options: Options) -> "Trainset":
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_boxes, usual_context
+    from ml.trainset import cut_boxes, usual_context
     from ml.volumes import open_any
-    from tomo.preprocessing import Preprocessing, preprocessing_of
 
     tomogram = open_any(project.tomogram_path(name))
     check_boxes(boxes, tomogram.shape, name)
-    chain = preprocessing_of(tomogram.labels) or Preprocessing()
-    preprocessed = Preprocessed(tomogram, chain)
-    info = TrainsetInfo(
-        options.feature,
-        size,
-        tomogram.geometry.voxel_size,
-        chain,
-        options.context or usual_context(tomogram.geometry),
-        options.copies,
-        (name,),
+    info = trainset_info(
+        tomogram, name, options.feature, size, options.context or usual_context(tomogram.geometry), options.copies
     )
+    preprocessed = Preprocessed(tomogram, info.preprocessing)
     shape = tomogram.shape
     return cut_boxes(
         boxes,
@@ -140,6 +134,16 @@ def _from_tomogram(project: Project, name: str, boxes: list[Box], size: int, opt
         shape[0],
         info,
     )
+
+
+def trainset_info(
+    tomogram: Tomogram, name: str, feature: str, box_size: int, context: int, copies: int = 10
+) -> "TrainsetInfo":
+    """What the boxes of one tomogram, called `name` in the project, share."""
+    from ml.trainset import TrainsetInfo
+
+    chain = preprocessing_of(tomogram.labels) or Preprocessing()
+    return TrainsetInfo(feature, box_size, tomogram.geometry.voxel_size, chain, context, copies, (name,))
 
 
 def check_boxes(boxes: list[Box], shape: tuple[int, int, int], name: str) -> None:

@@ -10,10 +10,15 @@ from ml.report import Report
 from tomo.errors import TomosegError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ml.predict import Predictor
     from ml.preprocess import Preprocessed
     from tomo.preprocessing import Preprocessing
 
 SUMMARY = "apply a network to one slice"
+Part = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -38,27 +43,21 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
     from ml.devices import choose_device, use_threads
     from ml.predict import predictor_for
+    from ml.trainset import neighbours
     from tomo.files import replacing
 
     began = time.monotonic()
     use_threads(options.threads)
     predictor = predictor_for(options.network, choose_device(options.device), flips=options.flips)
     preprocessed = _KEPT.preprocessed(options.tomogram, predictor.info.preprocessing, report)
-    x, y, width, height = _part(options, preprocessed.shape)
-    # The part begins at a multiple of the stride, so that pooling meets the same pixels as in the whole slice.
-    reach, stride = predictor.reach, predictor.stride
-    low_y, low_x = (max(start - reach, 0) // stride * stride for start in (y, x))
-    first, last = max(options.z - predictor.context // 2, 0), options.z + predictor.context // 2 + 1
-    slab = preprocessed.slab(first, min(last, preprocessed.shape[0]))
-    # Beyond the first and the last slice, these are repeated, as in applying.
-    wanted = np.clip(np.arange(predictor.context) + options.z - predictor.context // 2 - first, 0, len(slab) - 1)
-    around = slab[wanted, low_y : y + height + reach, low_x : x + width + reach]
-    found = predictor.predict(around)[0, y - low_y :, x - low_x :][:height, :width]
+    part = part_of(options.region, options.z, preprocessed.shape, str(options.tomogram))
+    around = neighbours(preprocessed.slab, options.z, preprocessed.shape[0], predictor.context)
+    found = predict_part(predictor, around, part)
     with replacing(options.output) as temporary, temporary.open("wb") as file:
         np.save(file, found)
     report.preview(str(options.output))
     seconds = time.monotonic() - began
-    return {"preview": str(options.output), "z": options.z, "region": [x, y, width, height], "seconds": seconds}
+    return {"preview": str(options.output), "z": options.z, "region": list(part), "seconds": seconds}
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -66,17 +65,30 @@ def describe(result: dict[str, Any]) -> str:
     return f"Wrote {result['preview']} ({result['seconds']:.2f} s)"
 
 
-def _part(options: Options, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """(x, y, width, height) of what is looked at, cut to the slice; raises TomosegError where that is nothing."""
+def part_of(region: Part | None, z: int, shape: tuple[int, int, int], name: str) -> Part:
+    """(x, y, width, height) of what is looked at, cut to the slice; raises TomosegError where that is nothing.
+
+    shape: [z, y, x] of the tomogram called `name`. region: None is the whole slice.
+    """
     slices, rows, columns = shape
-    if not 0 <= options.z < slices:
-        raise TomosegError(f"{options.tomogram} has slices 0 to {slices - 1}, not {options.z}: choose one of them.")
-    x, y, width, height = options.region or (0, 0, columns, rows)
+    if not 0 <= z < slices:
+        raise TomosegError(f"{name} has slices 0 to {slices - 1}, not {z}: choose one of them.")
+    x, y, width, height = region or (0, 0, columns, rows)
     left, bottom = max(x, 0), max(y, 0)
     width, height = min(x + width, columns) - left, min(y + height, rows) - bottom
     if width < 1 or height < 1:
-        raise TomosegError(f"The part to look at lies outside {options.tomogram}: move the view to the tomogram.")
+        raise TomosegError(f"The part to look at lies outside {name}: move the view to the tomogram.")
     return left, bottom, width, height
+
+
+def predict_part(predictor: "Predictor", around: "NDArray[np.float32]", part: Part) -> "NDArray[np.float32]":
+    """The map of a part of a slice, [y, x] in amplitude units. around: [context, y, x], the whole slices."""
+    x, y, width, height = part
+    # The part begins at a multiple of the stride, so that pooling meets the same pixels as in the whole slice.
+    reach, stride = predictor.reach, predictor.stride
+    low_y, low_x = (max(start - reach, 0) // stride * stride for start in (y, x))
+    seen = around[:, low_y : y + height + reach, low_x : x + width + reach]
+    return predictor.predict(seen)[0, y - low_y :, x - low_x :][:height, :width]
 
 
 class KeptTomogram:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from ml.scores import best_dice
 from ml.trainset import Trainset
 from tomo.errors import TomosegError
 
+URGENT_LOOKS = 60
 EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
 
 
@@ -62,14 +64,19 @@ class Trainer:
         self.steps_done = 0
         self.use(trainset)
 
-    def use(self, trainset: Trainset) -> None:
-        """Train on these boxes from the next step on."""
+    def use(self, trainset: Trainset, urgent: Sequence[int] = ()) -> None:
+        """Train on these boxes from the next step on.
+
+        urgent: numbers of boxes that have just changed: a quarter of the next batches are theirs, until each was seen
+        `URGENT_LOOKS` times. Among a hundred boxes, a new one would else be met once in many seconds.
+        """
         self.trainset = trainset
         self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
         self._copies = balanced_copies(
             trainset.positive, trainset.held_out, trainset.info.copies, self.recipe.negative_share
         )
         self._queue: list[int] = []
+        self._urgent = [number for number in urgent if not trainset.held_out[number]] * URGENT_LOOKS
 
     @property
     def steps_per_iteration(self) -> int:
@@ -126,10 +133,12 @@ class Trainer:
 
     def _next(self, count: int) -> list[int]:
         """The boxes of the next batch: each balanced copy once, in random order, before any comes again."""
+        first, self._urgent = self._urgent[: count // 4], self._urgent[count // 4 :]
+        count -= len(first)
         while len(self._queue) < count:
             self._queue += self._order.permutation(self._copies).tolist()
         chosen, self._queue = self._queue[:count], self._queue[count:]
-        return chosen
+        return first + chosen
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
         batch = Batch(*(part.to(self.device) for part in (batch.images, batch.target, batch.known)))

@@ -119,12 +119,21 @@ def cut_boxes(
     for z in sorted({box.centre[2] for box in boxes}):
         here = [number for number, box in enumerate(boxes) if box.centre[2] == z]
         around = neighbours(slab, z, depth, info.context)
-        known = known_labels([boxes[number] for number in here], painted(z))
-        padded = np.pad(known, size, constant_values=IGNORE)
+        labels[here] = labels_on_slice([boxes[number] for number in here], painted(z), size)
         for number in here:
-            x, y = boxes[number].centre[:2]
-            images[number] = cut_piece(around, (x, y), size)
-            labels[number] = cut_piece(padded[None], (x + size, y + size), size)[0]
+            images[number] = cut_piece(around, boxes[number].centre[:2], size)
+    return assembled(info, boxes, images, labels)
+
+
+def labels_on_slice(boxes: list[Box], painted: NDArray[Any], size: int) -> Labels:
+    """(n, size, size) int8 around each box of one slice, 2 where none of them tells anything. painted: [y, x]."""
+    padded = np.pad(known_labels(boxes, painted), size, constant_values=IGNORE)
+    centres = [(box.centre[0] + size, box.centre[1] + size) for box in boxes]
+    return np.stack([cut_piece(padded[None], centre, size)[0] for centre in centres]).astype(np.int8)
+
+
+def assembled(info: TrainsetInfo, boxes: list[Box], images: Images, labels: Labels) -> Trainset:
+    """The set of these boxes, none of them held out."""
     positive = np.array([box.kind == POSITIVE for box in boxes], bool)
     names = np.array([box.id for box in boxes], str)
     return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), bool))

@@ -39,9 +39,10 @@ def explain_write_error(path: Path, error: OSError) -> TomosegError:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` once the block has succeeded.
 
+    lasting: wait until the disk has it, so that a power cut cannot empty it; not for what is shown once and forgotten.
     Missing folders are made. On any error the temporary file is removed and `path` stays as it was.
     Raises TomosegError for what the disk refuses (full, read-only, no permission).
     """
@@ -49,7 +50,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _flush_to_disk(temporary)
+        if lasting:
+            _flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
         raise explain_write_error(path, error) from error
