@@ -4,13 +4,14 @@ In a window a timer collects messages and nothing waits; in background mode ther
 call waits until the step is done and raises what went wrong.
 """
 
+import os
 import queue
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import bpy
 from bpy.types import Scene
@@ -25,7 +26,20 @@ LINE_SECONDS = 10.0
 CLEAR = "\r\033[K"  # empties a terminal's line
 CANCELLED = -32800  # the worker's code for a request that the user ended
 NOTES = 4  # lines of a job's log that stay in the panel after its end
+WAIT_OR_CANCEL = "wait for its end, or cancel it"
 OnDone = Callable[[Scene, dict[str, Any]], str]
+
+
+class Partner(Protocol):
+    """What goes on in Blender while a job runs that talks with it, such as live training."""
+
+    summary: str  # what the progress bar says
+
+    def heard(self, method: str, params: dict[str, Any]) -> None:
+        """A notification of the job: `live` or `preview`."""
+
+    def tick(self) -> float:
+        """Asked at each poll, also in background mode; returns the seconds until the next one."""
 
 
 @dataclass
@@ -35,6 +49,7 @@ class Job:
     step: the panel that shows it. on_done: takes the scene and the result, returns a sentence for the user. steps: for
     what only Blender's process can do, the work itself in short steps; each yields the fraction that is done. watches:
     its steps look after another process: they are asked at each poll, and see for themselves that they are cancelled.
+    partner: hears of the job while it runs. remedy: what to do so that something else can run.
     """
 
     step: str
@@ -51,12 +66,17 @@ class Job:
     preview: str = ""
     steps: Iterator[float] | None = None
     watches: bool = False
+    partner: Partner | None = None
+    remedy: str = WAIT_OR_CANCEL
+    shown: tuple[str, int] = ("", 0)  # what the window tells of it now
 
     @property
     def done(self) -> str:
         """What the progress bar says: `40 %, 2 min left`."""
         if self.cancelling:
             return "Cancelling"
+        if self.partner is not None and self.partner.summary:
+            return self.partner.summary
         left = "" if self.seconds_left is None else f", {duration(self.seconds_left)} left"
         return f"{100 * self.fraction:.0f} %{left}"
 
@@ -104,10 +124,24 @@ def outcome(step: str | None = None) -> Outcome | None:
 def busy() -> str | None:
     """Why no other step can start now, or None."""
     job = running()
-    return None if job is None else f"{job.title} is running: wait for its end, or cancel it."
+    return None if job is None else f"{job.title} is running: {job.remedy}."
 
 
-def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any]], on_done: OnDone) -> str:
+def waits() -> bool:
+    """True in background mode, where a step is over when its operator returns."""
+    return bool(bpy.app.background)
+
+
+def start(
+    scene: Scene,
+    step: str,
+    title: str,
+    request: tuple[str, dict[str, Any]],
+    on_done: OnDone,
+    *,
+    partner: Partner | None = None,
+    remedy: str = WAIT_OR_CANCEL,
+) -> str:
     """Send request (method, params) to the worker; `on_done` gets the result in the main thread.
 
     Returns a sentence for the user: in a window that the job runs, in background mode, where this returns when all is
@@ -116,7 +150,8 @@ def start(scene: Scene, step: str, title: str, request: tuple[str, dict[str, Any
     if (reason := busy()) is not None:
         raise WorkerError(reason)
     worker = HANDLE.running(worker_python())
-    job = Job(step, title, scene.name, str(project_folder(scene)), on_done)
+    folder = str(project_folder(scene))
+    job = Job(step, title, scene.name, folder, on_done, message=title, partner=partner, remedy=remedy)
     job.number = worker.request(*request)
     HANDLE.job, HANDLE.outcome = job, None
     if bpy.app.background:
@@ -164,6 +199,21 @@ def cancel() -> None:
             HANDLE.worker.cancel(job.number)
 
 
+def tell(command: str, **more: Any) -> None:
+    """Say something to the running job of the worker, which does not wait for its end. Raises WorkerError."""
+    job = running()
+    if job is not None and job.steps is None and HANDLE.worker is not None:
+        HANDLE.worker.request("tell", {"id": job.number, "command": command, **more})
+
+
+def scene_of(job: Job) -> Scene | None:
+    """The scene that a job was started from; None once its project is not open there any more."""
+    scene = bpy.data.scenes.get(job.scene)
+    folder = None if scene is None else project_folder(scene)
+    # Saving the .blend makes the folder relative to it, perhaps by way of "..".
+    return scene if folder is not None and os.path.realpath(folder) == os.path.realpath(job.folder) else None
+
+
 def poll() -> float | None:
     """Timer: take the worker's messages; ends itself when there is no job."""
     if HANDLE.worker is not None:
@@ -173,9 +223,12 @@ def poll() -> float | None:
     here = running()
     if here is not None and here.steps is not None:
         _advance(here)
+    pause = here.partner.tick() if here is not None and here.partner is not None else POLL_SECONDS
     _show_progress()
     if (job := running()) is None:
         return None
+    if job.partner is not None:
+        return pause
     return POLL_SECONDS if job.steps is None or job.watches else 0.0
 
 
@@ -200,7 +253,9 @@ def _wait(job: Job) -> str:
     while running() is job:
         try:
             with suppress(queue.Empty):  # no news: the line below is due all the same
-                _take(job, HANDLE.worker.wait(0.5))
+                _take(job, HANDLE.worker.wait(0.5 if job.partner is None else POLL_SECONDS))
+            if job.partner is not None and running() is job:
+                job.partner.tick()
         except KeyboardInterrupt:
             cancel()
         lines.show(job)
@@ -235,6 +290,8 @@ def _take(job: Job, message: dict[str, Any] | None) -> None:
         job.seconds_left = params.get("seconds_left")
     elif method == "log":
         job.log.append(str(params.get("message", "")))
+    elif method in ("live", "preview") and job.partner is not None:
+        job.partner.heard(method, params)
     elif method == "preview":
         job.preview = str(params.get("path", ""))
     elif message.get("id") == job.number:
@@ -246,8 +303,8 @@ def _answered(job: Job, message: dict[str, Any]) -> None:
         sentence = str(error.get("message", "The worker gave no reason."))
         _end(job, failed=True, sentence=_cancelled(job) if error.get("code") == CANCELLED else sentence)
         return
-    scene = bpy.data.scenes.get(job.scene)
-    if scene is None or str(project_folder(scene)) != job.folder:
+    scene = scene_of(job)
+    if scene is None:
         _end(job, failed=False, sentence=f"{job.title} is done; its project is not open any more.")
         return
     HANDLE.job = None  # on_done may start the next job of a chain
@@ -269,11 +326,26 @@ def _end(job: Job, *, failed: bool, sentence: str) -> None:
 
 
 def _show_progress() -> None:
+    """Tell how far the job is, where that has changed: redrawing a 3D view may take a while."""
     job = running()
+    if job is not None:
+        if job.shown == (job.text, len(job.log)):
+            return
+        job.shown = (job.text, len(job.log))
     for window in bpy.context.window_manager.windows:
         window.workspace.status_text_set(None if job is None else f"Tomoseg: {job.text}")
+    redraw(None if job is None else ("UI",))
+
+
+def redraw(kinds: tuple[str, ...] | None) -> None:
+    """Draw the regions of these kinds of all 3D views again, or all (None), and all editors that show results."""
+    for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
+            if area.type == "VIEW_3D" and kinds is not None:
+                for region in area.regions:
+                    if region.type in kinds:
+                        region.tag_redraw()
+            elif area.type in ("VIEW_3D", "IMAGE_EDITOR", "PREFERENCES"):
                 area.tag_redraw()
 
 
