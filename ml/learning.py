@@ -73,21 +73,35 @@ def learn(
     """
     check_trainset(trainset)
     use_threads(request.threads)
-    device = choose_device(request.device)
-    # EMAN2's network sees one slice; one that goes on sees as many as it learned with.
-    wanted = start.context if start else 1 if request.network == "classic" else trainset.info.context
-    trainset = narrowed(trainset, wanted)
+    trainset = hold_out(narrowed(trainset, context_for(request, trainset, start)), HELD_OUT_SHARE, request.seed)
+    trainer, info = trainer_for(trainset, request, start)
+    return finish(trainer, info, limits_for(request, trainer.recipe, start), request, report, keep)
+
+
+def context_for(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> int:
+    """Slices to see at once: EMAN2's network sees one; one that goes on sees as many as it learned with."""
+    return start.context if start else 1 if request.network == "classic" else trainset.info.context
+
+
+def trainer_for(trainset: Trainset, request: Request, start: LoadedNetwork | None) -> tuple[Trainer, NetworkInfo]:
+    """A trainer for these boxes, not one step done, and what is known of its network. Raises TomosegError."""
     architecture, settings = _architecture(request, trainset, start)
-    recipe = _recipe(request, architecture)
     network = start.module if start else build_network(architecture, **settings)
-    trainset = hold_out(trainset, HELD_OUT_SHARE, request.seed)
+    device = choose_device(request.device)
+    recipe = _recipe(request, architecture)
     trainer = Trainer(network, trainset, recipe, seed=request.seed, device=device, fresh=start is None)
-    limits = _limits(request, recipe, start)
+    return trainer, _info(trainset, architecture, settings, start)
+
+
+def finish(
+    trainer: Trainer, info: NetworkInfo, limits: Limits, request: Request, report: Report, keep: Keep
+) -> Learned:
+    """Train until the limits or the plateau, from the trainer's present weights; then measure the best network."""
+    trainset = trainer.trainset
     report.log(
         f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "
         f"boxes, {int(trainset.held_out.sum())} held out for validation; learning rate {limits.learning_rate:g}."
     )
-    info = _info(trainset, architecture, settings, start)
     outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))
     final = _finished(info, outcome, trainer, request)
     return Learned(LoadedNetwork(outcome.network.eval().to("cpu"), final), outcome, trainer)
@@ -162,7 +176,8 @@ def _recipe(request: Request, architecture: str) -> Recipe:
     return replace(recipe, batch_size=request.batch_size or recipe.batch_size)
 
 
-def _limits(request: Request, recipe: Recipe, start: LoadedNetwork | None) -> Limits:
+def limits_for(request: Request, recipe: Recipe, start: LoadedNetwork | None) -> Limits:
+    """When to stop, and the highest learning rate: the request's, or the last one of `start`, or the recipe's."""
     rate = recipe.learning_rate
     if start is not None:
         rate = start.info.learning_rate or CONTINUED_LEARNING_RATE

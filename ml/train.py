@@ -56,7 +56,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     learned = learn(trainset, _request(options), report, lambda *best: save_network(output, *best), start)
     save_network(output, learned.network.module, learned.network.info)
     report.progress(1.0, "Writing the triplets")
-    return _result(output, learned, sheet)
+    return write_results(output, learned, sheet)
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -111,7 +111,8 @@ def _request(options: Options) -> "Request":
     )
 
 
-def _result(output: Path, learned: "Learned", sheet: Path) -> dict[str, Any]:
+def write_results(output: Path, learned: "Learned", sheet: Path) -> dict[str, Any]:
+    """Write the triplets of a finished network, which is in `output`; returns what the step answers."""
     from ml.box_scores import first_triplets, score_boxes
     from ml.triplets import write_triplets
 
