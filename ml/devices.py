@@ -1,9 +1,8 @@
 """Which processor computes: the graphics card where there is one, or else the CPU with all its cores."""
 
-import os
-
 import torch
 
+from ml.threads import available_cores, limit_products
 from tomo.errors import TomosegError
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -38,13 +37,9 @@ def unused_gpu(device: torch.device) -> str | None:
     return None
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def use_threads(count: int) -> None:
     """Compute with so many CPU cores; 0 means all that this process may use."""
     if count < 0:
         raise TomosegError(f"{count} threads are impossible: give 1 or more, or 0 for all cores.")
     torch.set_num_threads(count or available_cores())
+    limit_products(count)

@@ -5,6 +5,7 @@ import mmap
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from ml.devices import available_cores, choose_device, describe_device, unused_gpu, use_threads
 from ml.memory import PeakMemory, memory_in_use, parse_rollup
@@ -35,6 +36,14 @@ def test_zero_threads_means_all_cores():
     assert torch.get_num_threads() == 1
     use_threads(0)
     assert torch.get_num_threads() == available_cores()
+    use_threads(before)
+
+
+def test_the_threads_are_those_of_numpy_too():
+    before = torch.get_num_threads()
+    for count in (1, 2):
+        use_threads(count)
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {count}
     use_threads(before)
 
 
