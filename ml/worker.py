@@ -48,6 +48,7 @@ WORKER_STEPS = {
     "check": "ml.check",
     "import_rois": "ml.import_rois",
     "export_rois": "ml.export_rois",
+    "import_mask": "ml.import_mask",
 }
 USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check"}
 PROGRESS_SECONDS = 0.1  # Blender's timer looks no more often
