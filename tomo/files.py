@@ -18,6 +18,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # of disks that know no locks
 _REFUSED = "it or its folder cannot be written to: choose another folder, or change the permissions"
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space, then try again",
@@ -75,9 +76,14 @@ def require_space(folder: Path, needed_bytes: int) -> None:
         raise explain_write_error(folder, error) from error
     if needed_bytes > free:
         raise TomosegError(
-            f"{folder} needs {needed_bytes / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there: "
+            f"{folder} needs {_size(needed_bytes)}, but only {_size(free)} are free there: "
             "free some space or choose another folder."
         )
+
+
+def _size(count: int) -> str:
+    """`1.5 GB`, `0.3 MB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -138,5 +144,20 @@ def _lock(handle: BinaryIO) -> None:
         else:
             fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+        if error.errno not in NO_LOCKS:
             raise explain_write_error(Path(handle.name), error) from error
+
+
+def lock_at_once(handle: BinaryIO) -> bool:
+    """Lock an open file until it is closed; False where another process has it. Raises OSError, NO_LOCKS included."""
+    try:
+        if sys.platform == "win32":
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):  # EACCES: Windows' word for "another has it"
+            return False
+        raise
+    return True

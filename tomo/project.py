@@ -1,6 +1,8 @@
 """The project folder: every box, label, network and result is a file in it, under a readable name."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -58,10 +60,14 @@ def check_inside(file: str) -> str:
 
 
 class Project:
-    """A project folder. Its lists are read anew at each call, since the worker changes them too."""
+    """A project folder. Its lists are read anew at each call, since the worker changes them too.
 
-    def __init__(self, folder: Path) -> None:
+    read_only: why nothing may be changed from here, one sentence, or "".
+    """
+
+    def __init__(self, folder: Path, read_only: str = "") -> None:
         self.folder = folder
+        self.read_only = read_only
 
     @classmethod
     def create(cls, folder: Path) -> "Project":
@@ -80,6 +86,22 @@ class Project:
         project = cls(folder)
         project.tomograms()
         return project
+
+    def require_writable(self) -> None:
+        """Raise TomosegError where nothing may be changed, or where the project's folder went away in the meantime."""
+        if self.read_only:
+            raise TomosegError(self.read_only)
+        if not (self.folder / PROJECT_FILE).is_file():
+            raise TomosegError(
+                f"The project folder {self.folder} is gone: put it back, or open the project where it is now."
+            )
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change the project's lists, one process at a time. Raises TomosegError where that is not allowed."""
+        self.require_writable()
+        with locked(self.folder):
+            yield
 
     # Lists
 
@@ -102,7 +124,7 @@ class Project:
 
     def add_tomogram(self, entry: TomogramEntry) -> None:
         """Add a tomogram, or replace the entry of the same name (imported again)."""
-        with locked(self.folder):
+        with self.changing():
             entries = self.tomograms()
             _refuse_lookalike(entry.name, [other.name for other in entries])
             kept = [entry if other.name == entry.name else other for other in entries]
@@ -110,7 +132,7 @@ class Project:
 
     def remove_tomogram(self, name: str) -> None:
         """Take a tomogram off the list; its files stay."""
-        with locked(self.folder):
+        with self.changing():
             self._save([entry for entry in self.tomograms() if entry.name != name])
 
     def _save(self, entries: list[TomogramEntry]) -> None:
@@ -123,7 +145,7 @@ class Project:
     def add_feature(self, name: str, colour: str | None = None) -> Feature:
         """Add a feature; raises TomosegError if the name is taken or cannot be part of a file's name."""
         name = check_feature_name(name)
-        with locked(self.folder):
+        with self.changing():
             present = self.features()
             _refuse_lookalike(name, [feature.name for feature in present], same_too=True)
             feature = Feature(name, colour or features.next_colour(present))
@@ -132,13 +154,13 @@ class Project:
 
     def set_colour(self, name: str, colour: str) -> None:
         """Give the feature called `name` another colour."""
-        with locked(self.folder):
+        with self.changing():
             changed = [replace(each, colour=colour) if each.name == name else each for each in self.features()]
             features.save_features(self.folder / "features.json", changed)
 
     def remove_feature(self, name: str) -> None:
         """Take a feature off the list; its labels, networks and results stay."""
-        with locked(self.folder):
+        with self.changing():
             kept = [feature for feature in self.features() if feature.name != name]
             features.save_features(self.folder / "features.json", kept)
 
@@ -148,7 +170,7 @@ class Project:
 
     def save_boxes(self, all_boxes: list[Box]) -> None:
         """Replace all boxes of the project."""
-        with locked(self.folder):
+        with self.changing():
             boxes.save_boxes(self.folder / "boxes.json", all_boxes)
 
     # Paths: every name is checked, so that nothing outside the folder is ever written

@@ -17,6 +17,7 @@ ZOOM_SECONDS = 0.5
 BOX_SECONDS = 0.3
 STROKE_SECONDS = 0.5  # until a label that is being drawn on is tried again
 GALLERY_SECONDS = 1.0
+CLAIM_SECONDS = 2.0
 
 
 def _tomoseg_scenes() -> list[Scene]:
@@ -74,6 +75,7 @@ def _after_save(path: Any, *_rest: Any) -> None:
 def _after_load(*_arguments: Any) -> None:
     """The project folder rules: boxes and labels are shown as its files have them now."""
     HANDLE.outcome = None  # how a step ended in the file before
+    state.give_back_projects()
     for scene in _tomoseg_scenes():
         state.refresh(scene)
         if scene.tomoseg.reasons.project:
@@ -85,7 +87,8 @@ def _after_load(*_arguments: Any) -> None:
             project, known = state.require_project(scene), restoring.boxes_of_blend()
             scene.tomoseg.reasons.restored = restoring.restored(project, known) or ""
             boxes.show_boxes(project.boxes())
-            painting.save_painted(scene)  # only what could not be saved before
+            if not project.read_only:
+                painting.save_painted(scene)  # only what could not be saved before
             painting.forget_saved(for_good=True)
             shown = viewing.shown_tomogram(scene)
             if shown is not None:
@@ -139,6 +142,13 @@ def _autosave() -> float:
     return STROKE_SECONDS if painting.is_stroking() else AUTOSAVE_SECONDS
 
 
+def _claim() -> float:
+    """Once the Blender that had the project has gone, it is read anew and may be changed here."""
+    if any(scene.tomoseg.reasons.read_only and state.may_change(scene) for scene in _tomoseg_scenes()):
+        _after_load()
+    return CLAIM_SECONDS
+
+
 def _follow_gallery() -> float:
     """The gallery is always up to date while somebody sees it."""
     for scene in _tomoseg_scenes():
@@ -161,7 +171,12 @@ _HANDLERS = (
     ("redo_post", _after_undo),
     ("depsgraph_update_post", _after_change),
 )
-_TIMERS = {_autosave: AUTOSAVE_SECONDS, _follow_zoom: ZOOM_SECONDS, _follow_gallery: GALLERY_SECONDS}
+_TIMERS = {
+    _autosave: AUTOSAVE_SECONDS,
+    _claim: CLAIM_SECONDS,
+    _follow_zoom: ZOOM_SECONDS,
+    _follow_gallery: GALLERY_SECONDS,
+}
 
 
 def register() -> None:
@@ -180,3 +195,4 @@ def unregister() -> None:
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(function)
+    state.KEEPER.keep_only([])

@@ -58,6 +58,7 @@ def save_painted(scene: Scene) -> int:
     if not waiting or is_stroking():
         return 0
     project = state.require_project(scene)
+    project.require_writable()
     features = {feature.name for feature in project.features()}
     for name, feature, z in waiting:
         if feature in features:  # the labels of a removed feature stay in the .blend only
@@ -82,6 +83,7 @@ def save_shown(scene: Scene, item: Any) -> bool:
     label = labels.read_slice_label(*key)
     if np.array_equal(label, load_label(path, (label.shape[0], label.shape[1]))):
         return False
+    state.require_project(scene).require_writable()
     save_label(path, label, state.open_data(state.require_project(scene), item.name).geometry)
     return True
 
@@ -141,6 +143,7 @@ def images_of_slice(scene: Scene, item: Any, feature: Any, z: int) -> Images:
 def put_label(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.int8]) -> None:
     """Make `label` [y, x] the label of a slice: in the project, and in the scene where its image is shown."""
     project = state.require_project(scene)
+    project.require_writable()
     geometry = mrc.open_tomogram(project.tomogram_path(item.name)).geometry
     save_label(project.label_path(item.name, feature.name, z), label, geometry)
     if any(labels.find_label_image(item.name, feature.name, z, role) is not None for role in labels.ROLES):

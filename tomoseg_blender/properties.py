@@ -108,6 +108,7 @@ class TOMOSEG_PG_reasons(PropertyGroup):
 
     project: StringProperty()  # type: ignore[valid-type]
     restored: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+    read_only: StringProperty(options={"SKIP_SAVE"})  # type: ignore[valid-type]
     no_project: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
     no_tomogram: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
     no_feature: StringProperty(default=NO_PROJECT)  # type: ignore[valid-type]
@@ -161,6 +162,17 @@ class TOMOSEG_PG_scene(PropertyGroup):
     features: CollectionProperty(type=TOMOSEG_PG_feature)  # type: ignore[valid-type]
     feature_index: IntProperty(name="Feature", update=events.feature_changed)  # type: ignore[valid-type]
     axis: EnumProperty(name="Axis", description="Slices that are stepped through", items=AXES)  # type: ignore[valid-type]
+    slice_position: FloatProperty(  # type: ignore[valid-type]
+        name="Position",
+        description="Where the slice lies along the axis: drag to walk through the tomogram",
+        min=0.0,
+        max=100.0,
+        precision=0,
+        subtype="PERCENTAGE",
+        get=events.position_of,
+        set=events.go_to_position,
+        options={"SKIP_SAVE"},
+    )
     box_size: IntProperty(name="Size", description="Side of a new box in voxels", default=64, min=2, max=4096)  # type: ignore[valid-type]
     box_kind: EnumProperty(name="Kind", description="Kind of a new box", items=KINDS)  # type: ignore[valid-type]
     box_id: StringProperty(name="Box")  # type: ignore[valid-type]
@@ -194,6 +206,14 @@ class TOMOSEG_PG_scene(PropertyGroup):
         max=1.0,
         subtype="FACTOR",
         update=events.labels_changed,
+    )
+    prediction_opacity: FloatProperty(  # type: ignore[valid-type]
+        name="Prediction",
+        description="How strongly the prediction of live training covers the slice",
+        default=0.6,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
     measures: CollectionProperty(type=TOMOSEG_PG_measure)  # type: ignore[valid-type]
     measured: StringProperty(name="Measured mask")  # type: ignore[valid-type]

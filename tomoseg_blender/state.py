@@ -14,6 +14,7 @@ from ..tomo.errors import TomosegError
 from ..tomo.geometry import Geometry
 from ..tomo.labels import annotated_slices
 from ..tomo.project import Project
+from .keeping import KEEPER
 from .network_facts import NetworkFacts, network_facts
 from .scene.palette import srgb
 from .scene.tomogram import find_tomogram
@@ -56,8 +57,22 @@ def open_project(scene: Scene) -> Project | None:
     if folder is None:
         return None
     if folder.is_absolute():
-        return Project.open(folder)
+        project = Project.open(folder)
+        project.read_only = KEEPER.refusal(folder)
+        return project
     raise TomosegError(f"The project folder {scene.tomoseg.folder} is relative to a .blend that was never saved.")
+
+
+def may_change(scene: Scene) -> bool:
+    """True where the scene's project can be changed from here; claims it if nobody has it."""
+    folder = project_folder(scene)
+    return folder is not None and folder.is_absolute() and not KEEPER.refusal(folder)
+
+
+def give_back_projects() -> None:
+    """Let other Blenders change the projects that no scene shows any more."""
+    folders = [project_folder(scene) for scene in bpy.data.scenes]
+    KEEPER.keep_only([folder for folder in folders if folder is not None and folder.is_absolute()])
 
 
 def require_project(scene: Scene) -> Project:
@@ -117,9 +132,10 @@ def refresh(scene: Scene) -> None:
     """
     group = scene.tomoseg
     with muted():
-        group.reasons.project = ""
+        group.reasons.project = group.reasons.read_only = ""
         try:
             project = open_project(scene)
+            group.reasons.read_only = "" if project is None else project.read_only
             if project is None:
                 group.tomograms.clear()
                 group.features.clear()
@@ -130,6 +146,7 @@ def refresh(scene: Scene) -> None:
         except TomosegError as error:
             group.reasons.project = str(error)
             group.reasons.next_step = str(error)
+    give_back_projects()
 
 
 def _mirror(collection: Any, names: list[str]) -> None:

@@ -21,7 +21,8 @@ class TOMOSEG_OT_place_box(Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        reason = context.scene.tomoseg.reasons.boxes or context.scene.tomoseg.reasons.not_shown
+        reasons = context.scene.tomoseg.reasons
+        reason = reasons.boxes or reasons.not_shown or reasons.read_only
         if reason:
             cls.poll_message_set(reason)
         return not reason

@@ -7,6 +7,7 @@ from bpy.types import Context
 
 from ...tomo.errors import TomosegError
 from .. import jobs, state
+from ..keeping import looks_only
 
 
 class Action:
@@ -24,9 +25,10 @@ class Action:
     @classmethod
     def poll(cls: Any, context: Context) -> bool:
         """False, with the reason in one sentence, where the step cannot run yet."""
-        reason: str = (getattr(context.scene.tomoseg.reasons, cls.needs) if cls.needs else "") or (
-            (jobs.busy() or "") if cls.waits else ""
-        )
+        reasons = context.scene.tomoseg.reasons
+        reason: str = (getattr(reasons, cls.needs) if cls.needs else "") or ((jobs.busy() or "") if cls.waits else "")
+        if not reason and not looks_only(cls.__name__):
+            reason = reasons.read_only
         if reason:
             cls.poll_message_set(reason)
         return not reason

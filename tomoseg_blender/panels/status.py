@@ -18,6 +18,8 @@ class TOMOSEG_PT_status(TomosegPanel, Panel):
         reasons = context.scene.tomoseg.reasons
         wrong = bool(reasons.project)
         sentence(layout, context, reasons.next_step, "ERROR" if wrong else "FORWARD", alert=wrong)
+        if reasons.read_only:
+            sentence(layout, context, reasons.read_only, "LOCKED", alert=True)
         if reasons.restored:
             sentence(layout, context, reasons.restored, "RECOVER_LAST")
         job, last = jobs.running(), jobs.outcome()
