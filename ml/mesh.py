@@ -117,12 +117,33 @@ def _collapsed(mesh: Mesh, triangles: int) -> Mesh:
     return Mesh(moved, faces.astype(np.int32), np.zeros(len(moved), np.int32))
 
 
-def _groups(mesh: Mesh) -> NDArray[np.int32]:
-    """A group number for each vertex: whole objects, GROUP triangles or a little more together."""
+def with_owners_of(fine: Mesh, mesh: Mesh) -> Mesh:
+    """`mesh`, made of `fine` by merging triangles, with owners: each connected piece gets that of the nearest vertices.
+
+    A component may have several pieces (the inside of a vesicle), but no piece belongs to two components.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(mesh.vertices) == 0 or fine is mesh:
+        return mesh
+    piece = _pieces(mesh)
+    _, first = np.unique(piece, return_index=True)
+    _, nearest = cKDTree(fine.vertices).query(mesh.vertices[first])
+    return Mesh(mesh.vertices, mesh.faces, fine.owner[nearest][piece])
+
+
+def _pieces(mesh: Mesh) -> NDArray[np.int32]:
+    """For each vertex the number, from 0, of the connected piece that it is part of."""
     starts, ends = mesh.faces[:, [0, 1]].ravel(), mesh.faces[:, [1, 2]].ravel()
     count = len(mesh.vertices)
     touching = csr_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(count, count))
-    piece = connected_components(touching, directed=False)[1]
+    piece: NDArray[np.int32] = connected_components(touching, directed=False)[1]
+    return piece
+
+
+def _groups(mesh: Mesh) -> NDArray[np.int32]:
+    """A group number for each vertex: whole objects, GROUP triangles or a little more together."""
+    piece = _pieces(mesh)
     sizes = np.bincount(piece[mesh.faces[:, 0]], minlength=int(piece.max()) + 1)
     group: NDArray[np.int32] = ((np.cumsum(sizes) - sizes) // GROUP).astype(np.int32)[piece]
     return group

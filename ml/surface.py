@@ -41,6 +41,7 @@ class Options:
     smallest: float = option(0.0, help="leave out components smaller than this, in nm³ (default: 0)", metavar="NM3")
     split: bool = option(False, help="one surface per component instead of one per label")
     open_border: bool = option(False, help="leave objects open where the volume cuts them, instead of capping them")
+    number: bool = option(False, help="write into each vertex which component of its label it belongs to")
     features: tuple[str, ...] | None = option(None, help="only these features, by name", metavar="NAME")
     sample: int = option(
         1, help="use every Nth voxel along each axis: a fast preview of a coarse surface (default: 1)", metavar="N"
@@ -62,7 +63,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
         sample=options.sample,
     )
     components = None
-    if options.split or options.smallest > 0:
+    if options.split or options.number or options.smallest > 0:
         smallest = voxels_of(options.smallest, mask)
         components = find_components(mask, Part(report, 0.1, 0.3), smallest=smallest)
         _check_components(options, components)
@@ -118,6 +119,8 @@ def _check_components(options: Options, components: "Components") -> None:
 def _write_label(
     options: Options, mask: "Mask", extent: "LabelExtent", components: "Components | None", report: Report
 ) -> list[dict[str, Any]]:
+    import numpy as np
+
     from ml.mesh import smooth, split
     from ml.surfaces import label_surface, to_angstrom
 
@@ -134,20 +137,22 @@ def _write_label(
         return []
     report.progress(0.6, f"Smoothing {extent.entry.name}")
     outline = to_angstrom(smooth(outline, options.smoothing), mask.geometry, str(mask.path))
+    if components is not None:
+        outline.owner = components.number[outline.owner].astype(np.int32)
     if not options.split or components is None:
         return [_write_one(options, mask, extent, outline, None)]
     parts = split(outline)
     results = []
-    for done, (row, part) in enumerate(parts.items()):
+    for done, (number, part) in enumerate(parts.items()):
         report.progress(0.7 + 0.3 * done / len(parts), f"Writing {extent.entry.name}")
-        results.append(_write_one(options, mask, extent, part, int(components.number[row])))
+        results.append(_write_one(options, mask, extent, part, number))
     return results
 
 
 def _write_one(
     options: Options, mask: "Mask", extent: "LabelExtent", outline: "Mesh", number: int | None
 ) -> dict[str, Any]:
-    from ml.mesh import area, decimate, volume
+    from ml.mesh import area, decimate, volume, with_owners_of
     from ml.ply import write_ply
 
     entry = extent.entry
@@ -155,9 +160,10 @@ def _write_one(
     path = options.output / f"{result_name(mask.name, name)}.ply"
     # Measured before triangles are merged: fewer triangles cut corners.
     size_nm2, size_nm3 = area(outline) / 100, volume(outline) / CUBIC_ANGSTROM_PER_NM3
-    outline = decimate(outline, options.triangles)
+    fewer = decimate(outline, options.triangles)
+    outline = with_owners_of(outline, fewer) if options.number else fewer
     comments = ["Tomoseg surface, coordinates in angstrom", f"feature {name}", f"colour {entry.colour}"]
-    write_ply(path, outline, comments)
+    write_ply(path, outline, comments, numbered=options.number)
     return {
         "path": str(path),
         "name": name,

@@ -49,6 +49,7 @@ WORKER_STEPS = {
     "import_rois": "ml.import_rois",
     "export_rois": "ml.export_rois",
     "import_mask": "ml.import_mask",
+    "correct": "ml.correct",
 }
 USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check"}
 PROGRESS_SECONDS = 0.1  # Blender's timer looks no more often

@@ -114,3 +114,17 @@ def test_a_ply_reads_back_as_it_was_written(mask, tmp_path):
     (tmp_path / "broken.ply").write_bytes((tmp_path / "again.ply").read_bytes()[:-5])
     with pytest.raises(TomosegError, match="no surface that Tomoseg wrote"):
         read_ply(tmp_path / "broken.ply")
+
+
+def test_numbered_vertices_belong_to_the_components_of_the_table(mask, tmp_path):
+    run(Options(mask, tmp_path, smoothing=0, number=True, features=("vesicle",)), Silent())
+    made = read_ply(tmp_path / "cell__vesicle.ply")
+    large = made.vertices[made.owner == 1]
+    # x from voxel 3 to 8, shifted by 3; z from 1 to 6, by 5.
+    assert set(made.owner) == {1, 2} and large.max(0)[0] == pytest.approx(110, abs=0.1)
+    assert made.vertices[made.owner == 2][:, 2].min() == pytest.approx(130, abs=0.1)
+    fewer = tmp_path / "fewer"
+    run(Options(mask, fewer, number=True, triangles=60, features=("vesicle",)), Silent())
+    merged = read_ply(fewer / "cell__vesicle.ply")
+    assert 0 < len(merged.faces) < len(made.faces) and set(merged.owner) == {1, 2}
+    assert merged.vertices[merged.owner == 2][:, 2].min() > merged.vertices[merged.owner == 1][:, 2].max()
