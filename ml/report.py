@@ -27,6 +27,22 @@ class Report(Protocol):
         """Name a file with an intermediate result that can be shown now."""
 
 
+class LiveReport(Report, Protocol):
+    """What a step gets that listens while it runs: live training."""
+
+    def check(self) -> None:
+        """Raises Cancelled where the user has cancelled, or nobody listens any more."""
+
+    def commands(self, seconds: float = 0.0) -> list[dict[str, Any]]:
+        """What was told to the step since the last call, in order; waits so long for the first one."""
+
+    def live(self, event: str, **more: Any) -> None:
+        """Tell how the step stands."""
+
+    def preview(self, path: str, **more: Any) -> None:
+        """Name a file that can be shown now, and what it shows."""
+
+
 class Silent:
     """Reports to nobody; for tests and for steps inside steps."""
 

@@ -1,7 +1,8 @@
 """The worker: serves Blender over stdin and stdout, one step at a time (JSON-RPC 2.0, one message a line).
 
-The main thread runs the steps. A reader thread answers `ping`, `versions` and `cancel` at once, whatever the main
-thread does. When stdin ends, Blender has gone: the running step is cancelled (checkpoints stay) and the worker ends.
+The main thread runs the steps. A reader thread answers `ping`, `versions`, `cancel` and `tell` at once, whatever the
+main thread does; what is told lies in the job's mailbox until the step looks there. When stdin ends, Blender has gone:
+the running step is cancelled (checkpoints stay) and the worker ends.
 """
 
 import _thread
@@ -17,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from types import ModuleType, TracebackType
 from typing import Any
@@ -50,8 +52,10 @@ WORKER_STEPS = {
     "export_rois": "ml.export_rois",
     "import_mask": "ml.import_mask",
     "correct": "ml.correct",
+    "live": "ml.live",
 }
-USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check"}
+USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check", "live"}
+LISTENS = {"live"}  # steps that look into their mailbox
 PROGRESS_SECONDS = 0.1  # Blender's timer looks no more often
 GRACE_SECONDS = 0.5  # after a cancel, for the step to notice by itself
 END_SECONDS = 4.0  # after the end of stdin, for the step to end by itself
@@ -66,6 +70,7 @@ class Job:
         self.cancelled = False
         self.noticed = False  # Cancelled was raised inside the step: it must end in peace
         self._left, self._last = TimeLeft(), -PROGRESS_SECONDS
+        self.mailbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def progress(self, fraction: float, message: str) -> None:
         """Send a notification, ten a second at most; raises Cancelled once the user has cancelled."""
@@ -81,10 +86,23 @@ class Job:
         self.check()
         self._channel.notify("log", {"id": self.request.id, "message": message})
 
-    def preview(self, path: str) -> None:
-        """Name a file that can be shown now."""
+    def preview(self, path: str, **more: Any) -> None:
+        """Name a file that can be shown now; more: what else is known about it."""
         self.check()
-        self._channel.notify("preview", {"id": self.request.id, "path": path})
+        self._channel.notify("preview", {"id": self.request.id, "path": path, **more})
+
+    def live(self, event: str, **more: Any) -> None:
+        """Tell how live training stands."""
+        self.check()
+        self._channel.notify("live", {"id": self.request.id, "event": event, **more})
+
+    def commands(self, seconds: float = 0.0) -> list[dict[str, Any]]:
+        """What was told to this job since the last call, in order; waits so long for the first one."""
+        found: list[dict[str, Any]] = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self.mailbox.get(timeout=seconds) if seconds and not found else self.mailbox.get_nowait())
+        return found
 
     def check(self) -> None:
         """Raises Cancelled where the user has cancelled or nobody listens any more."""
@@ -192,6 +210,8 @@ class Server:
     def _dispatch(self, request: Request) -> None:
         if request.method == "cancel":
             self._channel.result(request.id, {"cancelled": self._cancel_request(request.params.get("id"))})
+        elif request.method == "tell":
+            self._channel.result(request.id, {"told": self._tell(request.params)})
         elif request.method == "ping":
             current = self._current
             self._channel.result(request.id, {"running": current.request.id if current else None, "pid": os.getpid()})
@@ -200,7 +220,7 @@ class Server:
         elif request.method in WORKER_STEPS and request.id is not None:
             self._accept(Job(request, self._channel))
         elif request.id is not None:
-            known = ", ".join([*WORKER_STEPS, "cancel", "ping", "versions"])
+            known = ", ".join([*WORKER_STEPS, "cancel", "tell", "ping", "versions"])
             raise ProtocolError(METHOD_NOT_FOUND, f"Unknown method {request.method!r}: known are {known}.", request.id)
 
     def _accept(self, job: Job) -> None:
@@ -219,6 +239,16 @@ class Server:
             if job is not None:
                 self._cancel(job)
         return job is not None
+
+    def _tell(self, params: dict[str, Any]) -> bool:
+        """Put a command into the mailbox of a waiting or running job; False where there is none that listens."""
+        request_id = params.get("id")
+        with self._lock:
+            job = self._jobs.get(request_id) if isinstance(request_id, str | int) else None
+        if job is None or job.request.method not in LISTENS:
+            return False
+        job.mailbox.put({name: value for name, value in params.items() if name != "id"})
+        return True
 
     def _cancel(self, job: Job) -> None:
         if not job.cancelled:

@@ -1,0 +1,145 @@
+"""The training of a live session: the same trainer as everywhere, tuned to show soon what a stroke has changed."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
+from ml.live_checkpoints import Checkpoints
+from ml.network_file import LoadedNetwork
+from ml.report import Report
+from ml.scores import best_dice
+from ml.training import ExplodedError, Trainer
+from ml.trainset import Trainset
+
+AVERAGE = 0.95  # memory of the running mean: 20 steps, two seconds
+BATCH = 8
+WARM_UP = 10  # steps
+WEAKEST_AMPLITUDE = 0.5  # a network that is not sure of its own labels yet must not look as if it were
+MOST_POSITIVES, MOST_NEGATIVES = 16, 8  # boxes that the amplitude is measured on
+USEFUL_DICE, USEFUL_STEPS, USEFUL_LOOKS = 0.3, 60, 5  # what is shown for the first time is more than noise
+RECENT = 20
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How the network does on what was painted. amplitude, threshold: as in network files. dice: at that threshold."""
+
+    amplitude: float = 1.0
+    threshold: float = 0.5
+    dice: float | None = None
+
+
+class Learner:
+    """Learns step by step. seconds: time spent learning; what was forgotten does not count."""
+
+    def __init__(self, trainset: Trainset, request: Request, start: LoadedNetwork | None) -> None:
+        self.request, self._start = request, start
+        self.trainer, self.info = trainer_for(trainset, request, start)
+        self._recipe = self.trainer.recipe
+        self.trainer.recipe = replace(self._recipe, average=AVERAGE, batch_size=BATCH)
+        self._rate = request.learning_rate or self._recipe.learning_rate
+        self.seconds, self.seconds_per_step = 0.0, 0.0
+        self.costs: deque[float] = deque(maxlen=RECENT)
+        self.strength = Strength()
+        self._measured: Version | None = None
+        self._forgotten = 0
+        self.checkpoints = Checkpoints()
+        self.checkpoints.take(self.trainer, 0.0)
+
+    @property
+    def version(self) -> Version:
+        """Another one whenever the weights are others."""
+        return self._forgotten, self.trainer.steps_done
+
+    @property
+    def loss(self) -> float | None:
+        """Mean of the last steps."""
+        return sum(self.costs) / len(self.costs) if self.costs else None
+
+    @property
+    def useful(self) -> bool:
+        """False while all that the network could show is noise."""
+        steps = self.trainer.steps_done
+        if self._start is not None or steps >= USEFUL_STEPS:
+            return True
+        if steps and steps % USEFUL_LOOKS == 0:
+            self.measure()
+        return self.strength.dice is not None and self.strength.dice >= USEFUL_DICE
+
+    @property
+    def network(self) -> LoadedNetwork:
+        """The running mean of the weights, with the amplitude on the labels as they are now."""
+        self.measure()
+        info = replace(self.info, amplitude=self.strength.amplitude, threshold=self.strength.threshold)
+        return LoadedNetwork(self.trainer.averaged, info)
+
+    def use(self, trainset: Trainset, changed: tuple[int, ...] = ()) -> None:
+        """Learn from these boxes from the next step on, from the changed ones most."""
+        self.trainer.use(trainset, changed)
+        self.info = replace(self.info, box_size=trainset.info.box_size)
+        self._measured = None
+
+    def step(self) -> None:
+        """One step. Where the loss explodes, the last checkpoint and half the learning rate: raises ExplodedError."""
+        began = time.monotonic()
+        try:
+            self.costs.append(self.trainer.step(self._rate * min(1.0, (self.trainer.steps_done + 1) / WARM_UP)))
+        except ExplodedError:
+            self.forget(0.0)
+            self._rate /= 2
+            raise
+        spent = time.monotonic() - began
+        self.seconds += spent
+        self.seconds_per_step = 0.9 * self.seconds_per_step + 0.1 * spent if self.seconds_per_step else spent
+        if self.checkpoints.due(self.seconds):
+            self.checkpoints.take(self.trainer, self.seconds)
+
+    def forget(self, seconds: float) -> None:
+        """Back to the weights of so many seconds of learning ago."""
+        found = self.checkpoints.go_back(self.trainer, seconds, self.seconds)
+        if found is not None:
+            self.seconds = found.at
+            self._forgotten += 1
+            self.costs.clear()
+
+    def measure(self) -> Strength:
+        """Amplitude, threshold and Dice on a few of the painted boxes, where the weights or boxes are others now."""
+        if self._measured != self.version:
+            self._measured = self.version
+            self.strength = _strength(self.trainer)
+        return self.strength
+
+    def finish(self, report: Report, keep: Keep) -> Learned:
+        """The last training, by the recipe of a batch: to the plateau, from the present weights, with all boxes.
+
+        No box is held out: the network has learned from all of them.
+        """
+        self.trainer.recipe = self._recipe
+        self.trainer.use(self.trainer.trainset)
+        limits = limits_for(self.request, self._recipe, None)
+        return finish(self.trainer, self.info, limits, self.request, report, keep)
+
+
+def _strength(trainer: Trainer) -> Strength:
+    positive = trainer.trainset.positive
+    numbers = np.concatenate(
+        [_spread(np.flatnonzero(positive), MOST_POSITIVES), _spread(np.flatnonzero(~positive), MOST_NEGATIVES)]
+    )
+    batch, shown = maps_of(trainer.averaged, trainer, numbers)
+    truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
+    inside, values = truth & known, shown.clamp(min=0).numpy()
+    amplitude = max(float(values[inside].mean()) if inside.any() else 0.0, WEAKEST_AMPLITUDE)
+    found, threshold = best_dice(values / amplitude, truth, known)
+    return Strength(amplitude, threshold, found)
+
+
+def _spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of them, evenly chosen."""
+    if len(numbers) <= most:
+        return numbers
+    return numbers[np.linspace(0, len(numbers) - 1, most).astype(np.int64)]

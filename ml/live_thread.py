@@ -1,0 +1,71 @@
+"""Work that lets others go first: in a thread of low priority, so that the process itself stays as it was."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+import psutil
+
+from ml.report import Cancelled
+
+NICE = 10
+LOOK_SECONDS = 0.1
+Result = TypeVar("Result")
+
+
+def gently(work: Callable[[], Result]) -> Result:
+    """The result of `work`, done in a thread that Blender's window goes before.
+
+    Niceness cannot be taken back, but on Linux it is a thread's own, and torch's threads inherit it from the one that
+    starts them: so it ends with this thread, and the next step runs as before. A cancel that interrupts the main
+    thread waits here for `work`, which learns of it from its report.
+    """
+    thread = _Gentle(work)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join(LOOK_SECONDS)
+        except (Cancelled, KeyboardInterrupt):
+            continue
+    if thread.error is not None:
+        raise thread.error
+    return thread.result
+
+
+class _Gentle(threading.Thread, Generic[Result]):
+    """Runs `work`; then there is either a `result` or an `error`."""
+
+    result: Result
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        super().__init__(name="live training", daemon=True)
+        self._work = work
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do the work; whatever is raised is raised again by `gently`."""
+        try:
+            with _low_priority():
+                self.result = self._work()
+        except BaseException as error:
+            self.error = error
+
+
+@contextmanager
+def _low_priority() -> Iterator[None]:
+    """Linux: of this thread. Windows: of the process, taken back at the end. macOS: none that can be taken back."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        yield
+    elif sys.platform == "win32":
+        process = psutil.Process()
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        try:
+            yield
+        finally:
+            process.nice(psutil.NORMAL_PRIORITY_CLASS)
+    else:
+        yield
