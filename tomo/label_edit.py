@@ -65,7 +65,7 @@ def _bounds(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def flood(grey: NDArray[Any], x: int, y: int, radius: float, tolerance: float) -> Mask:
+def flood(grey: NDArray[Any], x: int, y: int, radius: float, tolerance: float, like: float | None = None) -> Mask:
     """The voxels of like grey that hang together with (x, y) and lie within `radius` voxels of it, bool [y, x].
 
     grey: the slice. tolerance: how much a voxel's grey may differ from that at (x, y); both are means of
@@ -84,11 +84,19 @@ def flood(grey: NDArray[Any], x: int, y: int, radius: float, tolerance: float) -
     near = (up - at_y) ** 2 + (across - at_x) ** 2 <= radius**2
     seeds = np.zeros(smooth.shape, bool)
     seeds[at_y, at_x] = True
-    result[rows, columns] = connected(near & (np.abs(smooth - smooth[at_y, at_x]) <= tolerance), seeds)
+    wanted = smooth[at_y, at_x] if like is None else np.float32(like)
+    result[rows, columns] = connected(near & (np.abs(smooth - wanted) <= tolerance), seeds)
     return result
 
 
 def _mean_of_nine(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def grey_at(grey: NDArray[Any], x: int, y: int) -> float:
+    """The mean grey of the 3 × 3 voxels around (x, y), which must lie on the slice [y, x]."""
+    rows, columns = slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2)
+    smooth = _mean_of_nine(np.asarray(grey[rows, columns], np.float32))
+    return float(smooth[y - rows.start, x - columns.start])
+
+
     padded = np.pad(image, 1, mode="edge")
     height, width = image.shape
     parts = (padded[i : i + height, j : j + width] for i in range(3) for j in range(3))

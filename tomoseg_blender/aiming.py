@@ -64,11 +64,25 @@ def aim(scene: Scene, region: Any, region_3d: Any, mouse: Mouse) -> Aim | None:
 
 
 def aim_of_event(context: Context, event: Any) -> Aim | None:
-    """The point under the mouse of an event that an operator got in a 3D view; None elsewhere."""
-    region, region_3d = context.region, context.region_data
-    if region is None or region_3d is None or region.type != "WINDOW" or context.area.type != "VIEW_3D":
+    """The point under the mouse of an event that an operator got in a 3D view, or over the slice's label in an Image
+    Editor; None elsewhere."""
+    region, mouse = context.region, (event.mouse_region_x, event.mouse_region_y)
+    if region is None or region.type != "WINDOW" or context.area is None:
         return None
-    return aim(context.scene, region, region_3d, (event.mouse_region_x, event.mouse_region_y))
+    if context.area.type == "IMAGE_EDITOR":
+        return _aim_in_editor(context, mouse)
+    if context.region_data is None or context.area.type != "VIEW_3D":
+        return None
+    return aim(context.scene, region, context.region_data, mouse)
+
+
+def _aim_in_editor(context: Context, mouse: Mouse) -> Aim | None:
+    shown, image = viewing.shown_tomogram(context.scene), context.space_data.image
+    if shown is None or not viewing.is_label_of_slice(context.scene, image):
+        return None
+    item, empty = shown
+    across, up = context.region.view2d.region_to_view(*mouse)
+    return Aim(item, empty, across * item.shape[2], up * item.shape[1], item.slice_z)
 
 
 def box_under(target: Aim, feature: str = "") -> Box | None:

@@ -21,6 +21,7 @@ def save_boxes(scene: Scene) -> bool:
         return False
     saved = project.boxes()
     now = _current(project, saved)
+    boxes.show_missing(now)  # the worker, or a program of the user, may have added some
     if {box.id: box for box in now} == {box.id: box for box in saved}:
         return False
     project.save_boxes(now)

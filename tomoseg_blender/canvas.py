@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..tomo.boxes import POSITIVE
 from ..tomo.errors import TomosegError
-from . import aiming, state, viewing
+from . import aiming, slice_drawing, state, viewing
 from .scene import boxes, marks
 from .scene.palette import srgb
 
@@ -34,6 +34,7 @@ class _Handles:
     """What Blender gave for the functions that draw."""
 
     view: list[Any] = field(default_factory=list)
+    editor: list[Any] = field(default_factory=list)
     cursor: list[Any] = field(default_factory=list)
 
 
@@ -210,8 +211,11 @@ def register() -> None:
     if bpy.app.background:
         return
     view = bpy.types.SpaceView3D
+    _HANDLES.view.append(view.draw_handler_add(slice_drawing.draw_in_view, (), "WINDOW", "POST_VIEW"))
     _HANDLES.view.append(view.draw_handler_add(_draw_headline, (), "WINDOW", "POST_PIXEL"))
     _HANDLES.view.append(view.draw_handler_add(_draw_boxes, (), "WINDOW", "POST_VIEW"))
+    editor = bpy.types.SpaceImageEditor
+    _HANDLES.editor.append(editor.draw_handler_add(slice_drawing.draw_in_editor, (), "WINDOW", "POST_PIXEL"))
     manager = bpy.types.WindowManager
     _HANDLES.cursor.append(manager.draw_cursor_add(_draw_readout, (), "VIEW_3D", "WINDOW"))
 
@@ -220,7 +224,10 @@ def unregister() -> None:
     """Draw no more."""
     for handle in _HANDLES.view:
         bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+    for handle in _HANDLES.editor:
+        bpy.types.SpaceImageEditor.draw_handler_remove(handle, "WINDOW")
     for handle in _HANDLES.cursor:
         bpy.types.WindowManager.draw_cursor_remove(handle)
     _HANDLES.view.clear()
+    _HANDLES.editor.clear()
     _HANDLES.cursor.clear()

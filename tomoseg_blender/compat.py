@@ -114,3 +114,8 @@ def modal_operators() -> set[str]:
 def set_brush_radius(brush: Brush, pixels: float) -> None:
     """Set the brush's radius on the screen; from 5.0 its size is the diameter."""
     brush.size = max(1, round(pixels * (2 if AT_LEAST_5 else 1)))
+
+
+def brush_radius(brush: Brush) -> float:
+    """The brush's radius on the screen in pixels."""
+    return float(brush.size) / (2 if AT_LEAST_5 else 1)

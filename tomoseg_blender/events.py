@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context
 
 from ..tomo.errors import TomosegError
-from . import painting, state, viewing
+from . import painting, parts, state, viewing
 from .scene.materials import colour_material, feature_material
 
 
@@ -19,9 +19,31 @@ def _told(action: Any, scene: Any) -> None:
 
 
 def slice_changed(item: Any, _context: Context) -> None:
-    """A slice index or the contrast of a tomogram was edited."""
+    """A slice index or the contrast of a tomogram was edited, perhaps by dragging."""
     if not state.is_muted():
-        _told(viewing.show_again, item.id_data)
+        _told(viewing.show_moving, item.id_data)
+
+
+def position_of(group: Any) -> float:
+    """Where the shown slice lies along its axis, 0 to 100 %: what the slider shows."""
+    shown = viewing.shown_tomogram(group.id_data)
+    if shown is None:
+        return 0.0
+    last = shown[0].shape["zyx".index(group.axis)] - 1
+    return 100.0 * float(getattr(shown[0], f"slice_{group.axis}")) / max(last, 1)
+
+
+def go_to_position(group: Any, percent: float) -> None:
+    """The slider was moved."""
+
+    def go(scene: Any) -> None:
+        shown = viewing.shown_tomogram(scene)
+        if shown is not None:
+            last = shown[0].shape["zyx".index(group.axis)] - 1
+            index = round(percent / 100 * last)
+            viewing.step(scene, group.axis, index - getattr(shown[0], f"slice_{group.axis}"))
+
+    _told(go, group.id_data)
 
 
 def tomogram_changed(group: Any, _context: Context) -> None:
@@ -48,6 +70,18 @@ def finding_chosen(group: Any, _context: Context) -> None:
     """A line of the check's list was clicked: its place is shown."""
     if not state.is_muted() and 0 <= group.finding_index < len(group.findings):
         bpy.ops.tomoseg.go_to_finding(number=group.finding_index)
+
+
+def part_chosen(group: Any, _context: Context) -> None:
+    """A row of the table of parts was clicked: the part is selected and framed."""
+    if not state.is_muted() and 0 <= group.part_index < len(group.parts):
+        bpy.ops.tomoseg.show_part(index=group.part_index)
+
+
+def parts_changed(group: Any, _context: Context) -> None:
+    """The table's order or its feature was edited."""
+    if not state.is_muted():
+        _told(parts.fill, group.id_data)
 
 
 def brush_changed(group: Any, context: Context) -> None:

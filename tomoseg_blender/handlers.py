@@ -8,7 +8,7 @@ from bpy.app.handlers import persistent
 from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
-from . import boxing, compat, gallery, jobs, painting, restoring, state, viewing
+from . import boxing, compat, gallery, jobs, painting, restoring, sections, state, viewing
 from .scene import boxes, volumes
 from .worker import HANDLE
 
@@ -157,9 +157,9 @@ def _follow_gallery() -> float:
 
 
 def _follow_zoom() -> float:
-    """The brush keeps its radius in voxels when the view is zoomed."""
+    """The brush keeps its radius in voxels when the view is zoomed, and what was chosen with F becomes that radius."""
     if painting.painted_plane(bpy.context.scene) is not None:
-        painting.apply_radius(bpy.context)
+        painting.follow_radius(bpy.context)
     return ZOOM_SECONDS
 
 
@@ -190,7 +190,8 @@ def register() -> None:
 def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
-    for timer in (*_TIMERS, save_all, viewing.sharpen, jobs.poll):
+    sections.MAKER.forget()
+    for timer in (*_TIMERS, save_all, viewing.sharpen, viewing.make_sections, jobs.poll):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:

@@ -14,7 +14,7 @@ _STEPS = (
     ("add_box", "delete_box", "next_box", "change_kind", "import_rois", "export_rois"),
     ("suggest_negatives", "borrow_negatives"),
     ("paint_slice", "finish_painting", "save_labels", "label_from_mask"),
-    ("erase_stroke", "change_radius", "switch_role"),
+    ("erase_stroke", "fit_brush", "change_radius", "switch_role"),
     ("fill_label", "flood_label", "copy_label", "interpolate_label", "label_from_map"),
     ("check_annotation", "go_to_finding"),
     ("build_trainset",),

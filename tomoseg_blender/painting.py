@@ -4,6 +4,7 @@ The images in the scene are what people paint on; the label files follow them, a
 """
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -17,7 +18,7 @@ from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from ..tomo.labels import load_label, save_label
 from . import compat, state
-from .scene import labels, slices, tomogram
+from .scene import labels, marks, slices, tomogram
 
 UNSAVED = "tomoseg_unsaved"  # packed in the .blend, but the project folder could not be written
 Images = tuple[Any | None, Any | None]
@@ -151,6 +152,18 @@ def put_label(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.i
         _stamp(item.name, feature.name, z)
 
 
+def keep_written(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.int8]) -> None:
+    """Save `label` [y, x], which the images of a slice hold already, in the project and packed in the .blend."""
+    project = state.require_project(scene)
+    project.require_writable()
+    save_label(project.label_path(item.name, feature.name, z), label, state.open_data(project, item.name).geometry)
+    for role in labels.ROLES:
+        image = labels.find_label_image(item.name, feature.name, z, role)
+        if image is not None:
+            labels.pack(image)
+    _stamp(item.name, feature.name, z)
+
+
 def _stamp(name: str, feature: str, z: int) -> None:
     """Remember which computed label the project has of a slice."""
     version = uuid.uuid4().hex
@@ -175,11 +188,37 @@ def follow(scene: Scene, plane: Any, images: Images) -> None:
     paint = scene.tool_settings.image_paint
     paint.mode = "IMAGE"
     paint.canvas = images[labels.ROLES.index(scene.tomoseg.paint_role)]
+    for space in _label_editors():
+        space.image = paint.canvas  # else strokes there would go to the slice that was left
     feature = state.active_feature(scene)
     if paint.brush is not None and paint.brush.name == compat.BRUSH_NAME and feature is not None:
         role_colour = tuple(feature.colour) if scene.tomoseg.paint_role == labels.LABEL else (0.5, 0.5, 0.5)
         compat.set_brush_colour(paint.brush, role_colour)
         paint.brush.blend = "ERASE_ALPHA" if scene.tomoseg.erase else "MIX"
+
+
+def _label_editors() -> Iterator[Any]:
+    """The Image Editors that show a label, also one that was replaced."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            image = area.spaces.active.image if area.type == "IMAGE_EDITOR" else None
+            if image is not None and image.get(marks.KIND) in (labels.KIND, labels.SET_ASIDE):
+                yield area.spaces.active
+
+
+def open_editors(scene: Scene) -> None:
+    """Let the Image Editors take part in painting: Blender shows the canvas in them, strokes need their paint mode."""
+    for space in _label_editors():
+        space.mode = "PAINT"
+        space.image = scene.tool_settings.image_paint.canvas
+
+
+def close_editors(instead: Any | None) -> None:
+    """After painting: Image Editors show `instead` of the label, if there is such an image."""
+    for space in _label_editors():
+        space.mode = "VIEW"
+        if instead is not None:
+            space.image = instead
 
 
 def dress_brush(context: Context) -> None:
@@ -191,26 +230,57 @@ def dress_brush(context: Context) -> None:
     apply_radius(context)
 
 
-def apply_radius(context: Context) -> None:
-    """Set the brush's size on the screen from its radius in voxels, at the zoom of the first 3D view."""
+class _Brush:
+    """The radius on the screen that the brush was given last: another one was chosen by the person, with F."""
+
+    def __init__(self) -> None:
+        self.pixels = 0
+
+
+_BRUSH = _Brush()
+
+
+def apply_radius(context: Context, region: Any = None, region_3d: Any = None) -> None:
+    """Set the brush's size on the screen from its radius in voxels, at the zoom of a region, or of the first 3D view.
+
+    region_3d: of a region in a 3D view; None for one of an Image Editor.
+    """
     brush = context.tool_settings.image_paint.brush
-    zoom = pixels_per_voxel(context)
+    zoom = pixels_per_voxel(context, region, region_3d)
     if brush is not None and brush.name == compat.BRUSH_NAME and zoom is not None:
         compat.set_brush_radius(brush, context.scene.tomoseg.brush_radius * zoom)
+        _BRUSH.pixels = brush.size
 
 
-def pixels_per_voxel(context: Context) -> float | None:
-    """How many pixels of the screen a voxel of the shown slice takes; None without a 3D view."""
+def follow_radius(context: Context) -> None:
+    """Keep the radius in voxels when the view is zoomed, and take a radius over that was chosen with F."""
+    brush = context.tool_settings.image_paint.brush
+    if brush is None or brush.name != compat.BRUSH_NAME or compat.modal_operators():
+        return
+    zoom = pixels_per_voxel(context)
+    if zoom is not None and _BRUSH.pixels and brush.size != _BRUSH.pixels:
+        context.scene.tomoseg.brush_radius = round(compat.brush_radius(brush) / zoom, 1)
+    apply_radius(context)
+
+
+def pixels_per_voxel(context: Context, region: Any = None, region_3d: Any = None) -> float | None:
+    """How many pixels of the screen a voxel of the shown slice takes in a region; None without a 3D view."""
+    if region is None:
+        view = _first_view(context)
+        if view is None:
+            return None
+        region, region_3d = view
     empty = tomogram.find_tomogram(context.scene.tomoseg.shown)
-    view = _first_view(context)
-    if empty is None or view is None:
+    if empty is None:
         return None
-    region, region_3d = view
+    if region_3d is None:
+        width = tomogram.shape_of(empty)[2]
+        ends = [region.view2d.view_to_region(u, 0, clip=False)[0] for u in (0, 1)]
+        return abs(ends[1] - ends[0]) / width
     middle = empty.matrix_world.inverted() @ region_3d.view_location
-    ends = (
+    start, end = (
         location_3d_to_region_2d(region, region_3d, empty.matrix_world @ (middle + Vector((x, 0, 0)))) for x in (0, 10)
     )
-    start, end = ends
     return None if start is None or end is None else float((end - start).length) / 10
 
 

@@ -51,16 +51,59 @@ def replace_label(scene: Scene, change: Callable[[ShownLabel], Label]) -> int:
     if not count:
         return 0
     painting.save_painted(scene)
-    if labels.find_label_image(before.item.name, before.feature.name, before.z) is None:
-        # Undo must find an empty label to go back to, or the file would rule.
-        colour = state.hex_colour(before.feature)
-        labels.ensure_label_image(
-            before.item.name, before.feature.name, before.z, (label.shape[0], label.shape[1]), colour
-        )
-        bpy.ops.ed.undo_push(message="Begin label")
+    _begin(before)
     painting.put_label(scene, before.item, before.feature, before.z, label)
     viewing.show_labels(scene)
     return count
+
+
+def _begin(before: ShownLabel) -> None:
+    """Undo must find an empty label to go back to where there is none yet, or the file would rule."""
+    key = (before.item.name, before.feature.name, before.z)
+    if labels.find_label_image(*key) is None:
+        colour = state.hex_colour(before.feature)
+        labels.ensure_label_image(*key, (before.label.shape[0], before.label.shape[1]), colour)
+        bpy.ops.ed.undo_push(message="Begin label")
+
+
+class Draft:
+    """A label of the shown slice that changes while the mouse is dragged; then it is kept, or dropped.
+
+    Keep it in an operator with UNDO. All raise TomosegError.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.before = shown_label(scene)
+        self.label = self.before.label.copy()
+        painting.save_painted(scene)
+        _begin(self.before)
+        # New images: what is written into painted ones, undo would wipe.
+        labels.write_new_label(*self._key, self.label, self._colour)
+        viewing.show_labels(scene)
+
+    @property
+    def _key(self) -> tuple[str, str, int]:
+        return self.before.item.name, self.before.feature.name, self.before.z
+
+    @property
+    def _colour(self) -> str:
+        return state.hex_colour(self.before.feature)
+
+    def show(self, scene: Scene) -> None:
+        """Show the label as it is now; nothing is saved yet."""
+        labels.rewrite_label(*self._key, self.label, self._colour)
+        viewing.show_labels(scene)
+
+    def keep(self, scene: Scene) -> int:
+        """Make it the slice's label, in the project too; returns how many voxels are different now."""
+        self.show(scene)
+        painting.keep_written(scene, self.before.item, self.before.feature, self.before.z, self.label)
+        return int(np.count_nonzero(self.label != self.before.label))
+
+    def drop(self, scene: Scene) -> None:
+        """Show the label as it was before."""
+        self.label = self.before.label
+        self.keep(scene)
 
 
 def painted_slices(scene: Scene, item: Any, feature: Any) -> list[int]:

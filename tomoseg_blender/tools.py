@@ -60,6 +60,7 @@ PAINT_KEYS: tuple[Item, ...] = (
     *_JUMPS,
     _VARIANT,
 )
+    ("tomoseg.fit_brush", {"type": "LEFTMOUSE", "value": _PRESS}, None),
 GALLERY_KEYS: tuple[Item, ...] = (("tomoseg.pick_tile", {"type": "LEFTMOUSE", "value": _PRESS}, None),)
 
 

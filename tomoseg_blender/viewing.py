@@ -1,5 +1,6 @@
 """Showing the chosen tomogram: its slice planes, contrast, boxes of the slice, and labels on it."""
 
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from mathutils import Vector
 
 from ..tomo import mrc
 from ..tomo.errors import TomosegError
-from . import painting, state
-from .scene import boxes, labels, slices, tomogram
+from . import painting, sections, state
+from .scene import boxes, labels, marks, slices, tomogram
 from .scene.slice_pixels import automatic_window, quick_step
 
 SHARPEN_SECONDS = 0.25
@@ -88,21 +89,66 @@ def show_again(scene: Scene, *, quick: bool = False) -> None:
     _clamp(item, opened.shape)
     for axis in slices.AXES:
         if axis in ("z", scene.tomoseg.axis) or slices.find_plane(empty, axis) is not None:
-            index = getattr(item, f"slice_{axis}")
+            data, binned = (opened.data, 1) if axis == "z" else _across(scene, item.name, opened)
             slices.show_slice(
                 empty,
                 axis,
-                index,
-                opened.data,
+                getattr(item, f"slice_{axis}"),
+                data,
                 item.low,
                 item.high,
                 item.invert,
                 thickness=item.thickness,
                 smooth=item.smooth,
                 quick=quick,
+                binned=binned,
             )
     boxes.show_boxes_near(empty, item.slice_z)
     show_labels(scene)
+
+
+def _across(scene: Scene, name: str, opened: mrc.Tomogram) -> tuple[Any, int]:
+    """What slices along y and x are taken from: (data [z, y, x], how many voxels of each side are one in it)."""
+    factor = sections.factor_of(opened.shape)
+    if factor == 1:
+        return opened.data, 1
+    project = state.require_project(scene)
+    changed = project.tomogram_path(name).stat().st_mtime
+    copy = sections.coarse(project.folder, name, opened.data, changed)
+    if copy is not None:
+        return copy, factor
+    if not project.read_only:
+        sections.MAKER.ask(project.folder, name, opened.data)
+        if bpy.app.background:
+            while sections.MAKER.work() is not None:
+                continue
+            return _across(scene, name, opened)
+        if not bpy.app.timers.is_registered(make_sections):
+            bpy.app.timers.register(make_sections, first_interval=0.1)
+    return sections.sampled(opened.data), factor
+
+
+def make_sections() -> float | None:
+    """Timer: go on making small copies for the slices along y and x; show them once they are there."""
+    try:
+        finished = sections.MAKER.work()
+        if finished:
+            for scene in bpy.data.scenes:
+                if scene.tomoseg.folder:
+                    show_again(scene)
+    except TomosegError as error:
+        bpy.context.scene.tomoseg.reasons.next_step = str(error)
+        return None
+    redraw("VIEW_3D")
+    return None if finished is None else 0.01
+
+
+def redraw(*kinds: str) -> None:
+    """Have all areas of these kinds drawn again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in kinds:
+                area.tag_redraw()
 
 
 def _clamp(item: Any, shape: tuple[int, int, int]) -> None:
@@ -125,6 +171,15 @@ def show_labels(scene: Scene) -> None:
         images = painting.images_of_slice(scene, item, feature, item.slice_z)
     labels.show_label(plane, *images, opacity=scene.tomoseg.label_opacity)
     painting.follow(scene, plane, images)
+
+
+def is_label_of_slice(scene: Scene, image: Any | None) -> bool:
+    """True for an image that people paint the shown slice's label on."""
+    shown = shown_tomogram(scene)
+    if shown is None or image is None or not marks.is_marked(image, labels.KIND):
+        return False
+    name, _feature, z = labels.key_of(image)
+    return name == shown[0].name and z == shown[0].slice_z
 
 
 def frame(context: Any, empty: Any) -> None:
@@ -202,10 +257,33 @@ def step(scene: Scene, axis: str, count: int) -> int:
     index = int(min(max(getattr(item, f"slice_{axis}") + count, 0), size - 1))
     with state.muted():
         setattr(item, f"slice_{axis}", index)
-    show_again(scene, quick=not bpy.app.background)
-    if quick_step(tuple(item.shape)[1:]) > 1:
-        _sharpen_soon()
+    show_moving(scene)
     return index
+
+
+def show_moving(scene: Scene) -> None:
+    """Show the slices while they are being changed: large ones at screen resolution, in full once they stand still."""
+    show_again(scene, quick=not bpy.app.background)
+    shown = shown_tomogram(scene)
+    if shown is not None and quick_step(tuple(shown[0].shape)[1:]) > 1:
+        _sharpen_soon()
+
+
+def carry_view(scene: Scene, given: Any, wanted: Any, scale: Fraction) -> None:
+    """Let a variant or bin be looked at as the one before: the same place, the same contrast.
+
+    given, wanted: the property groups of the two. scale: voxels of `wanted` for one of `given`. Variants differ in
+    their values, so black and white lie as far from the automatic ones as they did.
+    """
+    with state.muted():
+        for axis, size in zip(slices.AXES, wanted.shape, strict=True):
+            name = f"slice_{axis}"
+            setattr(wanted, name, min(int((getattr(given, name) + Fraction(1, 2)) * scale), size - 1))
+        before, now = (automatic_window(data_of(scene, one.name).data[one.slice_z]) for one in (given, wanted))
+        stretch = (now[1] - now[0]) / (before[1] - before[0])
+        wanted.low, wanted.high = (now[0] + (value - before[0]) * stretch for value in (given.low, given.high))
+        for name in ("invert", "smooth", "thickness"):
+            setattr(wanted, name, getattr(given, name))
 
 
 def _sharpen_soon() -> None:

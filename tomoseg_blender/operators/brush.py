@@ -25,6 +25,26 @@ class OnSlice(Action):
         return True
 
 
+class TOMOSEG_OT_fit_brush(OnSlice, Operator):
+    bl_idname = "tomoseg.fit_brush"
+    bl_label = "Fit Brush"
+    bl_description = "Give the brush its radius in voxels in the editor under the mouse, then let Blender paint"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        fit_brush(context)
+        return {"PASS_THROUGH"}
+
+    def act(self, _context: Context) -> str:
+        raise TomosegError("Paint with the mouse in a 3D view or an Image Editor.")
+
+
+def fit_brush(context: Context) -> None:
+    """Two editors show the slice at different zooms: the brush has its radius in voxels in the one under the mouse."""
+    if context.region is not None and context.region.type == "WINDOW":
+        painting.apply_radius(context, context.region, context.region_data)
+
+
 class TOMOSEG_OT_erase_stroke(OnSlice, Operator):
     bl_idname = "tomoseg.erase_stroke"
     bl_label = "Erase"
@@ -36,6 +56,7 @@ class TOMOSEG_OT_erase_stroke(OnSlice, Operator):
         if brush is None or brush.name != compat.BRUSH_NAME:
             return {"PASS_THROUGH"}
         brush.blend = "ERASE_ALPHA"
+        fit_brush(context)
         bpy.ops.paint.image_paint("INVOKE_DEFAULT", mode="NORMAL")
         self.timer = context.window_manager.event_timer_add(0.1, window=context.window)
         context.window_manager.modal_handler_add(self)
@@ -88,5 +109,5 @@ class TOMOSEG_OT_switch_role(OnSlice, Operator):
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (TOMOSEG_OT_erase_stroke, TOMOSEG_OT_change_radius, TOMOSEG_OT_switch_role)
+    (TOMOSEG_OT_fit_brush, TOMOSEG_OT_erase_stroke, TOMOSEG_OT_change_radius, TOMOSEG_OT_switch_role)
 )

@@ -1,4 +1,4 @@
-"""Labels made from labels, greys or the network's map, to be corrected by hand: fill, flood, copy, interpolate."""
+"""Labels made from labels or the network's map, to be corrected by hand: fill, copy, interpolate, take over."""
 
 from pathlib import Path
 from typing import Any
@@ -6,16 +6,13 @@ from typing import Any
 import bpy
 import numpy as np
 from bpy.props import EnumProperty
-from bpy.types import Context, Event, Operator, Scene
+from bpy.types import Context, Operator, Scene
 from numpy.typing import NDArray
 
 from ...tomo import label_edit, mrc
 from ...tomo.errors import TomosegError
-from ...tomo.labels import IGNORE
-from .. import aiming, jobs, relabelling, state, viewing
+from .. import jobs, live, relabelling, state
 from ..relabelling import ShownLabel
-from ..scene import slices
-from .brush import OnSlice
 from .common import Action
 
 
@@ -31,31 +28,6 @@ class TOMOSEG_OT_fill_label(Action, Operator):
         if not count:
             raise TomosegError("No contour on this slice is closed: draw a ring around the feature, then fill it.")
         return f"Filled {count} voxels"
-
-
-class TOMOSEG_OT_flood_label(OnSlice, Operator):
-    bl_idname = "tomoseg.flood_label"
-    bl_label = "Flood"
-    bl_description = "Label the voxels of like grey that hang together with the one under the mouse, within the radius"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def invoke(self, context: Context, event: Event) -> set[str]:
-        self.target = aiming.aim_of_event(context, event)
-        return self.execute(context)
-
-    def act(self, context: Context) -> str:
-        scene, group = context.scene, context.scene.tomoseg
-        target = getattr(self, "target", None)
-        if target is None or not target.inside:
-            raise TomosegError("Point at the slice in a 3D view: the flood begins under the mouse.")
-        x, y, z = target.voxel
-        data = viewing.data_of(scene, target.item.name).data
-        grey = slices.slice_at(data, "z", z, target.item.thickness)
-        tolerance = group.flood_likeness * abs(target.item.high - target.item.low)
-        mask = label_edit.flood(grey, x, y, group.brush_radius, tolerance)
-        value = 0 if group.erase else (IGNORE if group.paint_role == "ignore" else 1)
-        count = relabelling.replace_label(scene, lambda shown: label_edit.painted_over(shown.label, mask, value))
-        return f"Flooded {count} voxels"
 
 
 class TOMOSEG_OT_copy_label(Action, Operator):
@@ -113,27 +85,47 @@ class TOMOSEG_OT_label_from_map(Action, Operator):
     needs = "paint"
 
     def act(self, context: Context) -> str:
-        scene = context.scene
-        shown = relabelling.shown_label(scene)
-        project = state.require_project(scene)
-        path = project.segmentation_path(shown.item.name, shown.feature.name)
-        if path.is_file():
-            found = mrc.open_tomogram(path)
-            if found.shape == tuple(shown.item.shape):
-                count = take_map(scene, shown, np.asarray(found.data[shown.z]))
-                return f"Took {count} voxels of the map as the label"
-        if not project.network_path(shown.feature.name).is_file():
-            raise TomosegError(f"{shown.feature.name} has neither a network nor a map yet: train a network first.")
-        return _ask_network(scene, shown)
+        return take_prediction(context.scene, relabelling.shown_label(context.scene))
 
 
-def take_map(scene: Scene, shown: ShownLabel, found: NDArray[Any]) -> int:
+def take_prediction(scene: Scene, shown: ShownLabel, where: label_edit.Mask | None = None) -> str:
+    """Make what the network finds on the shown slice (where: bool [y, x], there only) its label; call it with UNDO.
+
+    It is what live training shows, or the map in the project, or the network is asked. Raises TomosegError.
+    """
+    found = _known_map(scene, shown)
+    if found is not None:
+        return f"Took {take_map(scene, found, where)} voxels of the prediction as the label"
+    if not state.require_project(scene).network_path(shown.feature.name).is_file():
+        raise TomosegError(f"{shown.feature.name} has neither a network nor a map yet: train a network first.")
+    return _ask_network(scene, shown, where)
+
+
+def _known_map(scene: Scene, shown: ShownLabel) -> NDArray[Any] | None:
+    """The map [y, x] of the shown slice as far as it is known, NaN elsewhere; None where nobody has looked yet."""
+    shape = (shown.label.shape[0], shown.label.shape[1])
+    now, predicted = live.training(), live.prediction_of(scene)
+    if predicted is not None:
+        return live.whole_slice(predicted, shape)
+    if now is not None and now.feature == shown.feature.name:
+        raise TomosegError("Live training has not looked at this slice yet: wait until its prediction is seen.")
+    path = state.require_project(scene).segmentation_path(shown.item.name, shown.feature.name)
+    if not path.is_file():
+        return None
+    found = mrc.open_tomogram(path)
+    return np.asarray(found.data[shown.z]) if found.shape == tuple(shown.item.shape) else None
+
+
+def take_map(scene: Scene, found: NDArray[Any], where: label_edit.Mask | None = None) -> int:
     """Label where a map [y, x] is above the network's threshold; returns how many voxels changed."""
-    threshold = shown.feature.threshold or label_edit.MAP_THRESHOLD
-    return relabelling.replace_label(scene, lambda now: label_edit.label_of_map(found, threshold, now.label))
+
+    def change(now: ShownLabel) -> label_edit.Label:
+        return label_edit.label_of_map(found, live.threshold(now.feature), now.label, where)
+
+    return relabelling.replace_label(scene, change)
 
 
-def _ask_network(scene: Scene, shown: ShownLabel) -> str:
+def _ask_network(scene: Scene, shown: ShownLabel, where: label_edit.Mask | None) -> str:
     """Let the worker look at this one slice; the label follows when it has answered."""
     project, name, feature, z = state.require_project(scene), shown.item.name, shown.feature.name, shown.z
     params = {
@@ -147,7 +139,7 @@ def _ask_network(scene: Scene, shown: ShownLabel) -> str:
         now = relabelling.shown_label(scene)
         if (now.item.name, now.feature.name, now.z) != (name, feature, z):
             return f"Slice {z} was left before the network had answered: go back and take its prediction again."
-        count = take_map(scene, now, np.load(Path(result["preview"]), allow_pickle=False))
+        count = take_map(scene, np.load(Path(result["preview"]), allow_pickle=False), where)
         bpy.ops.ed.undo_push(message="Take Prediction")
         return f"Took {count} voxels of the prediction as the label."
 
@@ -157,7 +149,6 @@ def _ask_network(scene: Scene, shown: ShownLabel) -> str:
 register, unregister = bpy.utils.register_classes_factory(
     (
         TOMOSEG_OT_fill_label,
-        TOMOSEG_OT_flood_label,
         TOMOSEG_OT_copy_label,
         TOMOSEG_OT_interpolate_label,
         TOMOSEG_OT_label_from_map,

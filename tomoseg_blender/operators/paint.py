@@ -13,7 +13,7 @@ from ...tomo import mrc
 from ...tomo.boxes import POSITIVE
 from ...tomo.errors import TomosegError
 from ...tomo.labels import FEATURE
-from .. import boxing, painting, state, viewing
+from .. import boxing, gallery, painting, state, viewing
 from ..scene import slices
 from .common import Action, OfFeature, OfTomogram
 
@@ -35,7 +35,7 @@ class TOMOSEG_OT_paint_slice(Action, Operator):
         _enter_paint_mode(context, plane)
         painting.dress_brush(context)
         viewing.show_labels(context.scene)
-        _show_materials(context)
+        painting.open_editors(context.scene)
         return f"Painting {feature.name} on slice {item.slice_z}"
 
 
@@ -47,14 +47,6 @@ def _enter_paint_mode(context: Context, plane: Any) -> None:
     context.view_layer.objects.active = plane
     plane.select_set(True)
     bpy.ops.object.mode_set(mode="TEXTURE_PAINT")
-
-
-def _show_materials(context: Context) -> None:
-    # Solid mode shows the canvas alone while painting: the slice would be invisible.
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D" and area.spaces.active.shading.type == "SOLID":
-                area.spaces.active.shading.type = "MATERIAL"
 
 
 class TOMOSEG_OT_finish_painting(Action, Operator):
@@ -72,6 +64,7 @@ class TOMOSEG_OT_finish_painting(Action, Operator):
 
     def act(self, context: Context) -> str:
         bpy.ops.object.mode_set(mode="OBJECT")
+        painting.close_editors(gallery.find_image())
         return _saved(painting.save_painted(context.scene))
 
 

@@ -1,6 +1,5 @@
 """Step 2, looking: show a tomogram, step through its slices, its contrast, its Fourier amplitude."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class TOMOSEG_OT_next_tomogram(Action, Operator):
 class TOMOSEG_OT_next_variant(Action, Operator):
     bl_idname = "tomoseg.next_variant"
     bl_label = "Next Variant"
-    bl_description = "Show the same slice in the next variant or bin of this tomogram, such as the denoised one"
+    bl_description = "Show the same slice, with the same contrast, in the next variant or bin, such as the denoised one"
     bl_options = {"REGISTER", "UNDO"}
     needs = "not_shown"
 
@@ -71,8 +70,7 @@ class TOMOSEG_OT_next_variant(Action, Operator):
         scale = scale_between(project.tomogram(shown.name), entry)
         item = state.tomogram_named(scene, entry.name)
         painting.save_painted(scene)
-        with state.muted():
-            item.slice_z = min(int((shown.slice_z + Fraction(1, 2)) * scale), item.shape[0] - 1)
+        viewing.carry_view(scene, shown, item, scale)
         viewing.show(scene, item)
         return str(entry.name)
 

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel, UIList
 
-from .. import state
+from .. import sections, state
 from .common import TomosegPanel, draw_job, operator, sentence
 
 
@@ -40,6 +40,8 @@ class TOMOSEG_PT_view(TomosegPanel, Panel):
         sentence(layout, context, f"{width} × {height} × {depth} voxels, {size}")
         if item.name == group.shown:
             _draw_slice(layout, group, item)
+            if sections.MAKER.wants(item.name):
+                sentence(layout, context, f"Making a small copy for slices along y and x: {sections.MAKER.part:.0%}")
         draw_job(layout, context, "view")
 
 
@@ -52,6 +54,7 @@ def _draw_slice(layout: Any, group: Any, item: Any) -> None:
     row.prop(item, f"slice_{group.axis}")
     for step, icon in ((1, "TRIA_RIGHT"), (10, "FF")):
         operator(row, "slice_step", text="", icon=icon).step = step
+    layout.prop(group, "slice_position", slider=True)
     column = layout.column(align=True)
     row = column.row(align=True)
     row.prop(item, "low")

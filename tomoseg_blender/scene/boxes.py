@@ -20,6 +20,7 @@ from .tomogram import KIND as TOMOGRAM_KIND
 from .tomogram import find_tomogram, make_child, name_of, tomogram_of, tomograms
 
 KIND = "box"
+_been_shown: set[str] = set()  # ids of boxes that were objects here; not in the scene, where undo would turn it back
 POSITIVE_COLOUR, NEGATIVE_COLOUR = "#56b4e9", "#d55e00"
 
 
@@ -43,6 +44,7 @@ def _place(box: Box, box_object: Any) -> Any:
     box_object.color = linear(POSITIVE_COLOUR if box.kind == POSITIVE else NEGATIVE_COLOUR)
     box_object.lock_rotation = box_object.lock_scale = (True, True, True)
     make_child(box_object, tomogram)
+    _been_shown.add(box.id)
     marks.mark(box_object, KIND, id=box.id, feature=box.feature, box_kind=box.kind, size=box.size)
     link_only(box_object, collection(box.tomogram, BOXES, box.feature, box.kind))
     return box_object
@@ -153,10 +155,24 @@ def forget_boxes() -> None:
 
 
 def merged_boxes(saved: Iterable[Box]) -> list[Box]:
-    """What a project's boxes become when the scene is saved: the scene's, and `saved` ones of tomograms not shown."""
+    """What a project's boxes become when the scene is saved: the scene's, and those of `saved` that it cannot know.
+
+    That is, boxes of tomograms not shown, and boxes that were never objects here: somebody else added them.
+    """
     shown = {name for name in map(name_of, tomograms()) if shows_boxes(name)}
-    kept = [box for box in saved if box.tomogram not in shown]
-    return kept + [box for box in scene_boxes() if box.tomogram in shown]
+    own = [box for box in scene_boxes() if box.tomogram in shown]
+    ids = {box.id for box in own}
+    _been_shown.update(ids)
+    kept = [box for box in saved if box.tomogram not in shown or (box.id not in ids and box.id not in _been_shown)]
+    return kept + own
+
+
+def show_missing(boxes: Iterable[Box]) -> int:
+    """Make objects of boxes that were never objects here, where their tomogram's are shown; returns how many."""
+    new = [box for box in boxes if box.id not in _been_shown and shows_boxes(box.tomogram)]
+    for box in new:
+        add_box_object(box)
+    return len(new)
 
 
 def show_boxes_near(tomogram: Any, index: int, reach: int = 0) -> None:

@@ -90,6 +90,19 @@ def write_new_label(tomogram: str, feature: str, z: int, label: Label, colour: s
     return made
 
 
+def rewrite_label(tomogram: str, feature: str, z: int, label: Label, colour: str) -> None:
+    """Write `label` [y, x] into the images of a slice that nobody has painted on yet: made by `write_new_label`.
+
+    What is written is packed and undone only by the one who pushes an undo step afterwards.
+    """
+    for role, value in ((LABEL, FEATURE), (IGNORED, IGNORE)):
+        image = find_label_image(tomogram, feature, z, role)
+        if image is None and (label == value).any():
+            image = ensure_label_image(tomogram, feature, z, (label.shape[0], label.shape[1]), colour, role)
+        if image is not None:
+            _fill(image, label == value, role, colour)
+
+
 def set_aside(image: Any) -> None:
     """Take an image out of use without losing what is painted on it."""
     pack(image)
@@ -135,13 +148,19 @@ def _new_image(tomogram: str, feature: str, z: int, role: str, painted: NDArray[
     image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=False)
     image.colorspace_settings.name = "sRGB"
     image.alpha_mode = "CHANNEL_PACKED"  # keeps the colour where alpha is 0
-    pixels = np.zeros((height, width, 4), np.float32)
-    pixels[painted] = (*srgb(colour if role == LABEL else IGNORE_COLOUR), 1.0)
-    image.pixels.foreach_set(pixels.reshape(-1))
-    image.update()
+    _fill(image, painted, role, colour)
     image.pack()  # now is_dirty means "painted since"
     marks.mark(image, KIND, tomogram=tomogram, feature=feature, z=z, role=role)
     return image
+
+
+def _fill(image: Any, painted: NDArray[np.bool_], role: str, colour: str) -> None:
+    """Give an image its role's colour where `painted` [y, x], and make it transparent elsewhere."""
+    pixels = np.zeros((*painted.shape, 4), np.float32)
+    pixels[painted] = (*srgb(colour if role == LABEL else IGNORE_COLOUR), 1.0)
+    image.pixels.foreach_set(pixels.reshape(-1))
+    image.update()
+    image.update_tag()
 
 
 def _swap(old: Any, new: Any) -> None:

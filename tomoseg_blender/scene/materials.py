@@ -83,6 +83,11 @@ def set_overlay(material: Any, overlay: str, image: Any | None, opacity: float =
     nodes[_opacity_name(overlay)].inputs[1].default_value = 0.0 if image is None else opacity
 
 
+def overlay_opacity(material: Any, overlay: str) -> float:
+    """How strongly an overlay covers the slice now, 0 to 1; 0 where it has no image."""
+    return float(material.node_tree.nodes[_opacity_name(overlay)].inputs[1].default_value)
+
+
 def overlay_image(material: Any, overlay: str) -> Any | None:
     """The image that is shown as this overlay, or None."""
     return material.node_tree.nodes[overlay].image

@@ -1,0 +1,136 @@
+"""Drawing the slice and its labels without Blender's materials: at once, and in exact greys.
+
+In Solid mode Blender shows only the canvas of Texture Paint, and Material Preview first compiles EEVEE's shaders
+(up to half a minute without a graphics card). So the slice is drawn over its plane in Solid mode, and under the
+label that is painted in an Image Editor.
+"""
+
+from typing import Any
+
+import bpy
+import gpu
+from gpu_extras.batch import batch_for_shader
+from mathutils import Matrix, Vector
+
+from . import viewing
+from .scene import materials, slices
+
+LIFT = 0.02  # voxels towards the eye, for a slice that is drawn over its own plane
+_SLICE_ROLES = (materials.SLICE, *materials.OVERLAYS)
+# Samplers are not passed to functions: Metal, which Blender translates this to on macOS, does not like it.
+_FRAGMENT = """
+#define AT(image, point) texelFetch(image, clamp(point, ivec2(0), textureSize(image, 0) - 1), 0)
+#define HERE(image) AT(image, ivec2(floor(place * vec2(textureSize(image, 0)))))
+
+float encoded(float c) { return c <= 0.0031308 ? 12.92 * c : 1.055 * pow(c, 1.0 / 2.4) - 0.055; }
+float decoded(float c) { return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4); }
+vec3 covered(vec3 below, vec4 over, float part)
+{
+  return mix(below, vec3(encoded(over.r), encoded(over.g), encoded(over.b)), over.a * part);
+}
+
+void main()
+{
+  vec4 own = HERE(grey);
+  if (smoothing > 0.5) {
+    vec2 point = place * vec2(textureSize(grey, 0)) - 0.5;
+    ivec2 low = ivec2(floor(point));
+    vec2 part = point - floor(point);
+    vec4 lower = mix(AT(grey, low), AT(grey, low + ivec2(1, 0)), part.x);
+    own = mix(lower, mix(AT(grey, low + ivec2(0, 1)), AT(grey, low + ivec2(1, 1)), part.x), part.y);
+  }
+  vec3 colour = vec3(encoded(own.r), encoded(own.g), encoded(own.b));
+  colour = covered(colour, HERE(result), opacity.x);
+  colour = covered(colour, HERE(label), opacity.y);
+  colour = covered(colour, HERE(ignored), opacity.z);
+  shown = vec4(decoded(colour.r), decoded(colour.g), decoded(colour.b), 1.0);  // frame buffers take linear values
+}
+"""
+_VERTEX = "void main() { place = uv; gl_Position = matrix * vec4(pos, 1.0); }"
+
+
+class _Made:
+    """The shader, compiled when something is drawn for the first time."""
+
+    def __init__(self) -> None:
+        self.shader: Any = None
+
+
+_MADE = _Made()
+
+
+def _shader() -> Any:
+    if _MADE.shader is None:
+        information = gpu.types.GPUShaderCreateInfo()
+        between = gpu.types.GPUStageInterfaceInfo("tomoseg_slice")
+        between.smooth("VEC2", "place")
+        information.push_constant("MAT4", "matrix")
+        information.push_constant("VEC4", "opacity")
+        information.push_constant("FLOAT", "smoothing")
+        for number, name in enumerate(("grey", "result", "label", "ignored")):
+            information.sampler(number, "FLOAT_2D", name)
+        information.vertex_in(0, "VEC3", "pos")
+        information.vertex_in(1, "VEC2", "uv")
+        information.vertex_out(between)
+        information.fragment_out(0, "VEC4", "shown")
+        information.vertex_source(_VERTEX)
+        information.fragment_source(_FRAGMENT)
+        _MADE.shader = gpu.shader.create_from_info(information)
+    return _MADE.shader
+
+
+def _draw(plane: Any, corners: list[Vector], matrix: Matrix) -> None:
+    """The plane's grey image with its overlays, on four corners (counted from the image's lower left)."""
+    images = [_image(plane, role) for role in _SLICE_ROLES]
+    if images[0] is None:
+        return
+    textures = [gpu.texture.from_image(image if image is not None else images[0]) for image in images]
+    nodes = plane.active_material.node_tree.nodes
+    shader = _shader()
+    shader.bind()
+    shader.uniform_float("matrix", matrix)
+    shader.uniform_float("smoothing", float(nodes[materials.SLICE].interpolation == "Linear"))
+    shader.uniform_float(
+        "opacity", (*(materials.overlay_opacity(plane.active_material, role) for role in materials.OVERLAYS), 0.0)
+    )
+    for name, texture in zip(("grey", "result", "label", "ignored"), textures, strict=True):
+        shader.uniform_sampler(name, texture)
+    batch = batch_for_shader(
+        shader, "TRIS", {"pos": corners, "uv": ((0, 0), (1, 0), (1, 1), (0, 1))}, indices=((0, 1, 2), (0, 2, 3))
+    )
+    batch.draw(shader)
+
+
+def _image(plane: Any, role: str) -> Any | None:
+    image = plane.active_material.node_tree.nodes[role].image
+    return image if image is not None and image.size[0] else None
+
+
+def draw_in_view() -> None:
+    """Called by Blender for each 3D view: the z slice over its plane, in Solid mode."""
+    context = bpy.context
+    shown = viewing.shown_tomogram(context.scene)
+    if shown is None or context.space_data.shading.type != "SOLID":
+        return
+    plane = slices.find_plane(shown[1], "z")
+    if plane is None or not plane.visible_get(view_layer=context.view_layer):
+        return
+    view = context.region_data
+    towards = view.view_rotation @ Vector((0, 0, 1))
+    lift = towards * LIFT * max(abs(scale) for scale in shown[1].matrix_world.to_scale())
+    corners = [plane.matrix_world @ vertex.co + lift for vertex in plane.data.vertices]
+    gpu.state.depth_test_set("LESS_EQUAL")
+    _draw(plane, corners, view.perspective_matrix)
+    gpu.state.depth_test_set("NONE")
+
+
+def draw_in_editor() -> None:
+    """Called by Blender for each Image Editor: the slice with its labels, where the shown slice's label is open."""
+    context = bpy.context
+    shown = viewing.shown_tomogram(context.scene)
+    plane = None if shown is None else slices.find_plane(shown[1], "z")
+    if plane is None or not viewing.is_label_of_slice(context.scene, context.space_data.image):
+        return
+    view = context.region.view2d
+    corners = [Vector((*view.view_to_region(u, v, clip=False), 0)) for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    _draw(plane, corners, gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix())
