@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .boxes import Box
 from .labels import BACKGROUND, FEATURE, IGNORE
 
 Mask = NDArray[np.bool_]
@@ -68,8 +69,8 @@ def _bounds(mask: Mask) -> tuple[slice, slice]:
 def flood(grey: NDArray[Any], x: int, y: int, radius: float, tolerance: float, like: float | None = None) -> Mask:
     """The voxels of like grey that hang together with (x, y) and lie within `radius` voxels of it, bool [y, x].
 
-    grey: the slice. tolerance: how much a voxel's grey may differ from that at (x, y); both are means of
-    3 × 3 voxels, since single ones are noise. Empty where (x, y) lies outside the slice.
+    grey: the slice. tolerance: how much a voxel's grey may differ from that at (x, y), or from `like`; all are means
+    of 3 × 3 voxels, since single ones are noise. Empty where (x, y) lies outside the slice, or is not like `like`.
     """
     result = np.zeros(grey.shape, bool)
     height, width = grey.shape
@@ -89,7 +90,6 @@ def flood(grey: NDArray[Any], x: int, y: int, radius: float, tolerance: float, l
     return result
 
 
-def _mean_of_nine(image: NDArray[np.float32]) -> NDArray[np.float32]:
 def grey_at(grey: NDArray[Any], x: int, y: int) -> float:
     """The mean grey of the 3 × 3 voxels around (x, y), which must lie on the slice [y, x]."""
     rows, columns = slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2)
@@ -97,6 +97,7 @@ def grey_at(grey: NDArray[Any], x: int, y: int) -> float:
     return float(smooth[y - rows.start, x - columns.start])
 
 
+def _mean_of_nine(image: NDArray[np.float32]) -> NDArray[np.float32]:
     padded = np.pad(image, 1, mode="edge")
     height, width = image.shape
     parts = (padded[i : i + height, j : j + width] for i in range(3) for j in range(3))
@@ -110,14 +111,42 @@ def painted_over(label: Label, mask: Mask, value: int = FEATURE) -> Label:
     return result
 
 
-def label_of_map(found: NDArray[Any], threshold: float, label: Label) -> Label:
+def label_of_map(found: NDArray[Any], threshold: float, label: Label, where: Mask | None = None) -> Label:
     """A network's map [y, x] as the label to correct: feature where it is above `threshold`.
 
-    label: what is painted now; its ignore zones stay, the rest gives way.
+    label: what is painted now; its ignore zones stay, the rest gives way. where: only there, and only where the map
+    is known: it is NaN where the network has not looked.
     """
-    result = np.where(np.asarray(found) > threshold, FEATURE, BACKGROUND).astype(np.int8)
-    result[label == IGNORE] = IGNORE
+    taken = np.isfinite(found) if where is None else where & np.isfinite(found)
+    result = label.copy()
+    result[taken & (label != IGNORE)] = BACKGROUND
+    result[taken & (label != IGNORE) & (np.asarray(found) > threshold)] = FEATURE
     return result
+
+
+def inside_box(shape: tuple[int, ...], box: Box) -> Mask:
+    """The voxels of a slice of `shape` [y, x] that lie in a box."""
+    mask = np.zeros(shape, bool)
+    x, y = box.corner
+    mask[max(y, 0) : max(y + box.size, 0), max(x, 0) : max(x + box.size, 0)] = True
+    return mask
+
+
+def inside_polygon(points: NDArray[Any], shape: tuple[int, int]) -> Mask:
+    """The voxels of a slice of `shape` [y, x] whose middles lie inside a closed outline; by the even-odd rule.
+
+    points: (n, 2), x and y in voxels counted from the slice's corner. Fewer than three enclose nothing.
+    """
+    mask = np.zeros(shape, bool)
+    if len(points) < 3:
+        return mask
+    middles = np.arange(shape[1]) + 0.5
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        rows = np.arange(max(int(np.ceil(min(y0, y1) - 0.5)), 0), min(int(np.ceil(max(y0, y1) - 0.5)), shape[0]))
+        if rows.size:
+            crossings = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            mask[rows] ^= middles > crossings[:, None]
+    return mask
 
 
 def nearest_painted(painted: list[int], z: int, step: int = 0) -> int | None:

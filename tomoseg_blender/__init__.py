@@ -2,11 +2,12 @@
 
 import bpy  # noqa: F401  # first: in Blender as a module, it is what brings blf and gpu along
 
-from . import canvas, handlers, menus, operators, panels, preferences, properties, tools, worker
+from . import canvas, handlers, live_drawing, menus, operators, panels, preferences, properties, tools, worker
 
 __all__ = [
     "canvas",
     "handlers",
+    "live_drawing",
     "menus",
     "operators",
     "panels",
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 # Operators draw properties and panels draw operators, so they are registered in this order.
-_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, handlers)
+_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, handlers)
 
 
 def register() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import bpy
 from bpy.types import Context, Menu
 
+from . import live
+
 # Operators in the protocol's order, a separator between steps.
 _STEPS = (
     ("create_project", "open_project", "reload_project", "add_feature", "remove_feature"),
@@ -16,6 +18,8 @@ _STEPS = (
     ("paint_slice", "finish_painting", "save_labels", "label_from_mask"),
     ("erase_stroke", "fit_brush", "change_radius", "switch_role"),
     ("fill_label", "flood_label", "copy_label", "interpolate_label", "label_from_map"),
+    ("live", "live_pause", "live_forget", "live_next", "live_finish"),
+    ("mark_wrong", "take_in_box", "take_in_lasso"),
     ("check_annotation", "go_to_finding"),
     ("build_trainset",),
     ("train", "continue_training", "show_training_result"),
@@ -47,6 +51,14 @@ def _draw_entry(self: Any, _context: Context) -> None:
     self.layout.menu(TOMOSEG_MT_main.bl_idname)
 
 
+def _draw_live(self: Any, context: Context) -> None:
+    """The switch of live training at the right end of the 3D view's header, once a project is open."""
+    if context.scene.tomoseg.folder:
+        now = live.training()
+        text = "Live" if now is None else f"Live: {now.summary}"
+        self.layout.operator("tomoseg.live", text=text, icon="REC", depress=now is not None)
+
+
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory((TOMOSEG_MT_main,))
 
 
@@ -55,10 +67,12 @@ def register() -> None:
     _register_classes()
     for name in _MENUS:
         getattr(bpy.types, name).append(_draw_entry)
+    bpy.types.VIEW3D_HT_header.append(_draw_live)
 
 
 def unregister() -> None:
     """Take it away again."""
+    bpy.types.VIEW3D_HT_header.remove(_draw_live)
     for name in _MENUS:
         getattr(bpy.types, name).remove(_draw_entry)
     _unregister_classes()

@@ -38,17 +38,29 @@ _JUMPS: tuple[Item, ...] = (
     ("tomoseg.next_tomogram", {"type": "LEFT_ARROW", "value": _PRESS, "ctrl": True}, {"properties": [("step", -1)]}),
 )
 _VARIANT: Item = ("tomoseg.next_variant", {"type": "V", "value": _PRESS}, None)
+_LIVE: tuple[Item, ...] = (
+    ("tomoseg.live", {"type": "L", "value": _PRESS}, None),
+    ("tomoseg.live_pause", {"type": "L", "value": _PRESS, "shift": True}, None),
+    ("tomoseg.live_next", {"type": "RIGHT_ARROW", "value": _PRESS, "shift": True}, None),
+    ("tomoseg.mark_wrong", {"type": "W", "value": _PRESS}, None),
+    ("tomoseg.take_in_box", {"type": "Y", "value": _PRESS}, None),
+    ("tomoseg.label_from_map", {"type": "Y", "value": _PRESS, "shift": True}, None),
+    ("tomoseg.take_in_lasso", {"type": "RIGHTMOUSE", "value": _PRESS, "ctrl": True}, None),
+)
 BOX_KEYS: tuple[Item, ...] = (
     ("tomoseg.place_box", {"type": "LEFTMOUSE", "value": _PRESS}, None),
     ("tomoseg.erase_box", {"type": "LEFTMOUSE", "value": _PRESS, "shift": True}, None),
     ("tomoseg.switch_kind", {"type": "E", "value": _PRESS}, None),
     ("tomoseg.next_feature", {"type": "F", "value": _PRESS}, None),
     ("tomoseg.paint_slice", {"type": "B", "value": _PRESS}, None),
+    ("tomoseg.mark_wrong", {"type": "LEFTMOUSE", "value": _PRESS, "alt": True}, None),
     *_steps(),
     *_JUMPS,
+    *_LIVE,
     _VARIANT,
 )
 PAINT_KEYS: tuple[Item, ...] = (
+    ("tomoseg.fit_brush", {"type": "LEFTMOUSE", "value": _PRESS}, None),
     ("tomoseg.erase_stroke", {"type": "LEFTMOUSE", "value": _PRESS, "ctrl": True}, None),
     ("tomoseg.erase_stroke", {"type": "RIGHTMOUSE", "value": _PRESS}, None),
     ("tomoseg.flood_label", {"type": "LEFTMOUSE", "value": _PRESS, "alt": True}, None),
@@ -56,11 +68,12 @@ PAINT_KEYS: tuple[Item, ...] = (
     ("tomoseg.change_radius", {"type": "RIGHT_BRACKET", "value": _PRESS}, {"properties": [("step", 1)]}),
     ("tomoseg.switch_role", {"type": "I", "value": _PRESS}, None),
     ("tomoseg.finish_painting", {"type": "B", "value": _PRESS}, None),
+    ("tomoseg.mark_wrong", {"type": "LEFTMOUSE", "value": _PRESS, "alt": True, "shift": True}, None),
     *_steps(),
     *_JUMPS,
+    *_LIVE,
     _VARIANT,
 )
-    ("tomoseg.fit_brush", {"type": "LEFTMOUSE", "value": _PRESS}, None),
 GALLERY_KEYS: tuple[Item, ...] = (("tomoseg.pick_tile", {"type": "LEFTMOUSE", "value": _PRESS}, None),)
 
 

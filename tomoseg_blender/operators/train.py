@@ -24,7 +24,7 @@ class _Train(TrainSettings, OfFeature, Action):
         feature = state.feature_named(scene, self.feature)
         options = settings_of(self, context, "train", TrainSettings)
         params = training_request(scene, feature, options, go_on=self.go_on)
-        return jobs.start(scene, "train", f"Training {feature.name}", ("train", params), _trained)
+        return jobs.start(scene, "train", f"Training {feature.name}", ("train", params), trained)
 
 
 def training_request(scene: Scene, feature: Any, options: dict[str, Any], *, go_on: bool) -> dict[str, Any]:
@@ -55,7 +55,8 @@ class TOMOSEG_OT_continue_training(_Train, Operator):
     go_on = True
 
 
-def _trained(scene: Scene, result: dict[str, Any]) -> str:
+def trained(scene: Scene, result: dict[str, Any]) -> str:
+    """What follows a training, live or not: the triplets are shown, and its score told."""
     state.refresh(scene)
     if not bpy.app.background and result.get("triplets"):
         pictures.show(Path(result["triplets"]))
