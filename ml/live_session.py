@@ -38,7 +38,8 @@ class Session:
         self._start: Start = start_from(options, self._project, report)
         self._boxes = LiveBoxes(self._project, self._feature, self._tomograms, self._context())
         output = self._project.folder / "live" / f"{self._feature}.npy"
-        self._view = LiveView(output, self._feature, self._tomograms, choose_device(options.device))
+        self._device = choose_device(options.device)
+        self._view = LiveView(output, self._feature, self._tomograms, self._device)
         self._learner: Learner | None = None
         self._ready, self._paused, self._finishing = False, False, False
         self._told: str | None = None
@@ -154,13 +155,14 @@ class Session:
     def _tell_state(self) -> None:
         learner = self._learner
         told: dict[str, Any] = {"step": 0, "loss": None, "dice": None, "positives": 0, "negatives": 0}
-        told.update(can_forget_seconds=0.0, seconds_per_step=None)
+        told.update(can_forget_seconds=0.0, seconds_per_step=None, threshold=None, device=str(self._device))
         if learner is not None:
             trainset = learner.trainer.trainset
             told.update(
                 step=learner.trainer.steps_done,
                 loss=learner.loss,
                 dice=learner.strength.dice,
+                threshold=learner.strength.threshold,
                 positives=trainset.n_positive if self._ready else 0,
                 negatives=len(trainset) - trainset.n_positive if self._ready else 0,
                 can_forget_seconds=learner.checkpoints.age(learner.seconds),
