@@ -8,13 +8,13 @@ output folder: segmentations/, masks/, surfaces/, tables/ (one CSV per tomogram)
 import csv
 import io
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ml.apply import Options as ApplyOptions
-from ml.apply import check_options
+from ml.apply_options import Applying
 from ml.faults import bug_sentence, keep_traceback, sentence_for
 from ml.ledger import Ledger, file_key, key_of
 from ml.options import UsageError, option
@@ -28,7 +28,7 @@ COLUMNS = ("tomogram", "status", "seconds", "found", "error")
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Applying):
     """What `tomoseg batch` takes."""
 
     tomograms: tuple[Path, ...] = option(help="tomograms to segment", positional=True, metavar="TOMOGRAM")
@@ -42,13 +42,6 @@ class Options:
     trained_thresholds: bool = option(False, help="use the thresholds that the trainings fixed")
     measure: bool = option(True, help="leave out the tables")
     surfaces: bool = option(True, help="leave out the surfaces")
-    threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
-    memory: float = option(2.0, help="memory to use at most, in GB", metavar="GB")
-    device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
-    flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
-    voxel_size: float | None = option(None, help="the tomograms' voxel size, where the files are wrong", metavar="Å")
-    rescale: bool = option(False, help="resample tomograms to the networks' voxel size, and the maps back")
-    half: bool = option(False, help="write maps as float16, half as large")
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
@@ -147,8 +140,7 @@ class Segmentation:
         from ml.apply import run as apply
 
         options = _apply_options(self._options, network, self._path)
-        settings = (options.flips, options.half, options.voxel_size, options.rescale)
-        key = key_of(file_key(network), file_key(self._path), settings)
+        key = key_of(file_key(network), file_key(self._path), options.changing())
         result = self._once(f"apply {network.name}", key, lambda: apply(options, report)["maps"][0], ("map",))
         return key, result
 
@@ -187,11 +179,8 @@ def _files(result: dict[str, Any], names: tuple[str, ...]) -> list[str]:
 
 
 def _apply_options(options: Options, network: Path, tomogram: Path) -> ApplyOptions:
-    shared = ("threads", "memory", "device", "flips", "voxel_size", "rescale", "half")
-    values = asdict(options)
-    return ApplyOptions(
-        network, (tomogram,), options.output / "segmentations", **{name: values[name] for name in shared}
-    )
+    shared = {entry.name: getattr(options, entry.name) for entry in fields(Applying)}
+    return ApplyOptions(network, (tomogram,), options.output / "segmentations", **shared)
 
 
 def _thresholds(options: Options) -> tuple[float, ...]:
@@ -200,7 +189,7 @@ def _thresholds(options: Options) -> tuple[float, ...]:
     from ml.merge import thresholds_for
     from ml.network_file import load_info
 
-    check_options(_apply_options(options, options.networks[0], options.tomograms[0]))
+    options.check()
     infos = [load_info(path) for path in options.networks]
     features = [info.feature for info in infos]
     if twice := [feature for feature in features if features.count(feature) > 1]:

@@ -71,6 +71,7 @@ class SlowPart:
 
     A Gaussian of 5 Fourier pixels is made of some 35 cosines per axis, whatever the size of the volume. So it is
     kept exactly in little memory: first `add` every part of the volume once, then `settle`, then ask for any `part`.
+    settled: the cosines' amplitudes, [z, y, x]; another process can go on from them.
     """
 
     def __init__(self, shape: tuple[int, int, int], cutoff: float, in_2d: bool) -> None:
@@ -80,7 +81,7 @@ class SlowPart:
         axes = [(waves.frequency / cutoff) ** 2 for waves in (self._z, self._y, self._x)]
         self._response = np.exp(-(axes[0][:, None, None] + axes[1][:, None] + axes[2]))
         self._amplitudes = np.zeros(self._response.shape)
-        self._slow: Floats = np.zeros((0, 0, 0), np.float32)
+        self.settled: Floats = np.zeros((0, 0, 0), np.float32)
 
     def add(self, strip: Floats, z0: int, y0: int) -> None:
         """Take in the part [z, y, all x] of the volume that starts at (z0, y0)."""
@@ -90,10 +91,10 @@ class SlowPart:
 
     def settle(self) -> float:
         """End the additions; by how much the high-pass lowers the sum of squares over the volume."""
-        self._slow = (self._amplitudes * self._response).astype(np.float32)
+        self.settled = (self._amplitudes * self._response).astype(np.float32)
         return float((self._amplitudes**2 * (2 - self._response) * self._response).sum())
 
     def part(self, z0: int, z1: int, y0: int, y1: int) -> Floats:
         """What is to be subtracted from rows y0 … y1 - 1 of slices z0 … z1 - 1, [z, y, x]."""
-        planes = np.tensordot(self._z.basis[:, z0:z1].T, self._slow, 1)
+        planes = np.tensordot(self._z.basis[:, z0:z1].T, self.settled, 1)
         return np.matmul(self._y.basis[:, y0:y1].T, planes @ self._x.basis)

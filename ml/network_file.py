@@ -21,7 +21,16 @@ from tomo.preprocessing import Preprocessing
 
 FORMAT = "tomoseg network"
 SCHEMA = 1
+EMAN2 = "EMAN2"  # in the history: the program that trained, where it is not ours
 MOST_BYTES = 400_000_000
+OTHER_PROGRAMS = {
+    ".scnm": "Ais",
+    ".ckpt": "MemBrain or another program that uses PyTorch",
+    ".pt": "another program that uses PyTorch",
+    ".pth": "another program that uses PyTorch",
+    ".keras": "easymode or another program that uses Keras",
+    ".onnx": "another program",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class NetworkInfo:
     def context(self) -> int:
         """Neighbouring z slices that the network takes as channels; 1 is 2D."""
         return int(self.settings.get("context", 1))
+
+    @property
+    def by_eman2(self) -> bool:
+        """EMAN2 trained it: then its file does not tell how the tomograms were preprocessed."""
+        return bool(self.history) and self.history[-1].get("program") == EMAN2
 
     @property
     def learning_rate(self) -> float | None:
@@ -110,12 +124,16 @@ def save_network(path: Path, network: SegmentationNetwork, info: NetworkInfo) ->
 
 def load_info(path: Path) -> NetworkInfo:
     """The metadata of a network file, without its weights. Raises TomosegError."""
+    if is_hdf(path):
+        return load_eman2(path).info
     with _opened(path) as file:
         return _info_from(file.metadata() or {}, path)
 
 
 def load_network(path: Path) -> LoadedNetwork:
-    """Read a network file; raises TomosegError, in one sentence, for whatever else it may be."""
+    """Read a network file, ours or EMAN2's; raises TomosegError, in one sentence, for whatever else it may be."""
+    if is_hdf(path):
+        return load_eman2(path)
     with _opened(path) as file:
         info = _info_from(file.metadata() or {}, path)
         with torch.device("meta"):
@@ -131,6 +149,21 @@ def load_network(path: Path) -> LoadedNetwork:
     return LoadedNetwork(module.eval(), info)
 
 
+def is_hdf(path: Path) -> bool:
+    """Is this an HDF file, as EMAN2's networks are?"""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def load_eman2(path: Path) -> LoadedNetwork:
+    """A network that EMAN2 wrote; raises TomosegError where the HDF file holds none."""
+    from ml.eman2_classic import load
+
+    return load(path)
+
+
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise TomosegError(f"There is no network {path}: train one, or choose another file.")
@@ -139,6 +172,12 @@ def _opened(path: Path) -> Any:
             raise TomosegError(f"{path} is far too large for a network of Tomoseg: choose another file.")
         return safe_open(path, framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
+        program = OTHER_PROGRAMS.get(path.suffix.lower())
+        if program:
+            raise TomosegError(
+                f"{path} is a network of {program}, which Tomoseg cannot read: apply it there, and merge the maps "
+                "that it writes (<tomogram>__<feature>.mrc)."
+            ) from error
         raise TomosegError(
             f"{path} is no network of Tomoseg, or it is damaged: choose a .safetensors file that `tomoseg train` wrote."
         ) from error

@@ -5,6 +5,7 @@ of a few dozen slow cosines per axis. Mean and standard deviation of the filtere
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,35 @@ SLAB_SLICES = 12  # filtered together: more would read the halo less often but n
 NOTHING = Preprocessing(lowpass=0.0, highpass=0.0, normalise=False, clamp=0.0, invert=False)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one pass over a tomogram tells, so that other processes need not read it all again.
+
+    offset, mean and deviation are in the tomogram's unit; slow: the amplitudes of ml.filters.SlowPart, None without.
+    """
+
+    offset: float
+    mean: float
+    deviation: float
+    slow: Floats | None
+
+
 class Preprocessed:
     """A tomogram as the networks see it, computed slab by slab.
 
-    Making one reads the whole tomogram once where `settings` need its statistics. Where the tomogram's MRC label says
+    Making one reads the whole tomogram once where `settings` need its statistics, unless an earlier one's `measured` is
+    given. Where the tomogram's MRC label says
     that the preprocessing was done at import, nothing is done again. Where a voxel's sides differ by more than
     1.5 times, each slice is filtered in 2D. Raises TomosegError if voxels are NaN or all the same.
     """
 
-    def __init__(self, tomogram: Tomogram, settings: Preprocessing, report: Report | None = None) -> None:
+    def __init__(
+        self,
+        tomogram: Tomogram,
+        settings: Preprocessing,
+        report: Report | None = None,
+        measured: Measured | None = None,
+    ) -> None:
         report = report or Silent()
         self.shape = tomogram.shape
         self._name, self._data = str(tomogram.path), tomogram.data
@@ -50,8 +71,21 @@ class Preprocessed:
         self._slow: SlowPart | None = None
         if self.settings.highpass:
             self._slow = SlowPart(self.shape, self.settings.highpass / self.shape[2], in_2d)
-        if self.settings.highpass or self.settings.normalise or self.settings.clamp:
+        if measured is not None:
+            self._take(measured)
+        elif self.settings.highpass or self.settings.normalise or self.settings.clamp:
             self._measure(report)
+
+    @property
+    def measured(self) -> Measured:
+        """What was found out about the whole tomogram, for other processes."""
+        slow = None if self._slow is None else self._slow.settled
+        return Measured(self._offset, self._mean, self._deviation, slow)
+
+    def _take(self, measured: Measured) -> None:
+        self._offset, self._mean, self._deviation = measured.offset, measured.mean, measured.deviation
+        if self._slow is not None and measured.slow is not None:
+            self._slow.settled = measured.slow
 
     def slab(self, z0: int, z1: int) -> Floats:
         """Slices z0 to z1 - 1, float32 [z, y, x], computed in parts of bounded size."""

@@ -179,3 +179,18 @@ def test_memory_does_not_grow_with_the_number_of_slices():
 def test_the_settings_are_told_in_words():
     assert in_words(Preprocessing()) == "low-pass 0.25, high-pass 5, normalised, clamped at 3 σ"
     assert in_words(Preprocessing(0, 0, False, 0, True)).endswith("not clamped, inverted")
+
+
+@pytest.mark.parametrize("geometry", [Geometry(), Geometry((2.0, 2.0, 8.0))])
+def test_another_process_goes_on_from_what_was_measured(geometry):
+    tomogram = Tomogram(Path("cell.mrc"), textured((9, 31, 26)), geometry, [])
+    first = Preprocessed(tomogram, Preprocessing())
+    second = Preprocessed(tomogram, Preprocessing(), Forbidden(), first.measured)
+    np.testing.assert_array_equal(first.slab(2, 7), second.slab(2, 7))
+
+
+class Forbidden(Lines):
+    """Nothing may be read, and so told, before slices are asked for."""
+
+    def progress(self, fraction, message):
+        raise AssertionError(message)

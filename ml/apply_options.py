@@ -1,0 +1,36 @@
+"""The options of applying a network, the same for one tomogram (`apply`) and for hundreds (`batch`)."""
+
+import math
+from dataclasses import dataclass
+
+from ml.options import UsageError, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applying:
+    """How networks are applied; the steps' own options are added to these."""
+
+    threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
+    memory: float = option(2.0, help="memory to use at most, in GB", metavar="GB")
+    device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
+    flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
+    voxel_size: float | None = option(None, help="the tomograms' voxel size, where the files are wrong", metavar="Å")
+    rescale: bool = option(False, help="resample tomograms to the network's voxel size, and their maps back")
+    half: bool = option(False, help="write maps as float16, half as large")
+    invert: bool = option(False, help="features are dark; for networks made by EMAN2, ours know it themselves")
+    filter: bool = option(True, help="the tomograms were filtered already; for networks made by EMAN2")
+
+    def check(self) -> None:
+        """Raises UsageError for values that no run could use."""
+        if self.flips not in (1, 8):
+            raise UsageError(f"--flips is 1 or 8, not {self.flips}")
+        if not 0 < self.memory < math.inf:
+            raise UsageError(f"--memory is a number of GB above 0, not {self.memory:g}")
+        if self.threads < 0:
+            raise UsageError(f"--threads is 1 or more, or 0 for all cores, not {self.threads}")
+        if self.voxel_size is not None and not 0 < self.voxel_size < math.inf:
+            raise UsageError(f"--voxel-size is a number of Å above 0, not {self.voxel_size:g}")
+
+    def changing(self) -> list[object]:
+        """The values that change the maps by more than rounding, JSON-able."""
+        return [self.flips, self.half, self.voxel_size, self.rescale, self.invert, self.filter]
