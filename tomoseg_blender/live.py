@@ -98,7 +98,7 @@ class Training:
         else:
             if params.get("step") != self.facts.get("step"):
                 self.sentence = ""  # it trains: what kept it from that is over
-            self.facts = params
+            self.facts, self.finishing = params, bool(params.get("finishing"))
         jobs.redraw(("UI", "HEADER"))
 
     def tick(self) -> float:

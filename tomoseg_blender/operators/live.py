@@ -61,18 +61,23 @@ class TOMOSEG_OT_live(TrainSettings, Action, Operator):
         boxing.save_boxes(scene)
         painting.save_painted(scene)
         options = settings_of(self, context, "train", TrainSettings)
-        request = ("live", {**live_request(scene, feature.name, options), "fresh": self.fresh})
+        request = ("live", live_request(scene, feature.name, options, fresh=self.fresh))
         partner = live.Training(scene, feature.name, self.seconds)
         title = f"Live training of {feature.name}"
         return jobs.start(scene, live.STEP, title, request, trained, partner=partner, remedy=live.REMEDY)
 
 
-def live_request(scene: Any, feature: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of the worker's live training: those of training, and what is looked at."""
+def live_request(scene: Any, feature: str, options: dict[str, Any], *, fresh: bool = False) -> dict[str, Any]:
+    """The parameters of the worker's live training: those of training, and what is looked at.
+
+    It goes on from what the feature's last training, live or not, has left, unless it is to be fresh.
+    """
     project = state.require_project(scene)
     recipe = "" if options["recipe"] == "own" else options["recipe"]
-    shown = {"project": str(project.folder), "tomogram": scene.tomoseg.shown, "feature": feature}
-    return {**shown, **options, "recipe": recipe}
+    shown = {"project": str(project.folder), "tomogram": scene.tomoseg.shown, "feature": feature, "fresh": fresh}
+    network = project.network_path(feature)
+    trained = {"from_trained": str(network)} if network.is_file() and not fresh else {}
+    return {**shown, **options, "recipe": recipe, **trained}
 
 
 class _WhileLive(Action):
