@@ -5,15 +5,19 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
 from ml.live_checkpoints import Checkpoints
 from ml.network_file import LoadedNetwork
+from ml.predict import Predictor
 from ml.report import Report
 from ml.scores import best_dice
 from ml.training import ExplodedError, Trainer
-from ml.trainset import Trainset
+from ml.trainset import Trainset, TrainsetInfo, assembled, crop_size
+from tomo.boxes import POSITIVE, Box
+from tomo.labels import FEATURE
 
 AVERAGE = 0.95  # memory of the running mean: 20 steps, two seconds
 BATCH = 8
@@ -75,6 +79,11 @@ class Learner:
     def network(self) -> LoadedNetwork:
         """The running mean of the weights, with the amplitude on the labels as they are now."""
         self.measure()
+        return self.network_as_measured
+
+    @property
+    def network_as_measured(self) -> LoadedNetwork:
+        """The same with the amplitude of the last measurement, for those in a hurry."""
         info = replace(self.info, amplitude=self.strength.amplitude, threshold=self.strength.threshold)
         return LoadedNetwork(self.trainer.averaged, info)
 
@@ -123,6 +132,18 @@ class Learner:
         self.trainer.use(self.trainer.trainset)
         limits = limits_for(self.request, self._recipe, None)
         return finish(self.trainer, self.info, limits, self.request, report, keep)
+
+
+def warm_up(request: Request, context: int, device: torch.device) -> None:
+    """One step of a throw-away network: what torch loads only now takes two seconds, while nobody waits for it yet."""
+    side = crop_size(16)
+    boxes = [Box("warm", "warm", POSITIVE, (0, 0, 0), 16)]
+    labels = np.zeros((1, side, side), np.int8)
+    labels[:, side // 2 :] = FEATURE
+    info = TrainsetInfo("warm", 16, context=context)
+    learner = Learner(assembled(info, boxes, np.zeros((1, context, side, side), np.float32), labels), request, None)
+    learner.step()
+    Predictor(learner.network, device)
 
 
 def _strength(trainer: Trainer) -> Strength:

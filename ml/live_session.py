@@ -9,7 +9,8 @@ from ml.devices import choose_device, use_threads
 from ml.learning import Request
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX, Annotations, LiveBoxes
-from ml.live_learner import Learner
+from ml.live_learner import Learner, warm_up
+from ml.live_next import NextPlaces
 from ml.live_start import Start, checkpoint_path, save_checkpoint, start_from
 from ml.live_tomograms import LiveTomograms
 from ml.live_view import LiveView, view_from
@@ -17,6 +18,7 @@ from ml.network_file import save_network
 from ml.report import LiveReport
 from ml.threads import available_cores
 from ml.train import write_results
+from ml.trainset import USUAL_CONTEXT
 from ml.trainset_file import save_trainset
 from tomo.errors import TomosegError
 from tomo.names import check_feature_name
@@ -40,8 +42,9 @@ class Session:
         output = self._project.folder / "live" / f"{self._feature}.npy"
         self._device = choose_device(options.device)
         self._view = LiveView(output, self._feature, self._tomograms, self._device)
+        self._places = NextPlaces(self._tomograms, options.seed)
         self._learner: Learner | None = None
-        self._ready, self._paused, self._finishing = False, False, False
+        self._warm, self._ready, self._paused, self._finishing = False, False, False, False
         self._told: str | None = None
         self._saved: object = None
         self._next = dict.fromkeys(("look", "state", "save"), 0.0)
@@ -73,6 +76,9 @@ class Session:
         """Look, learn one step, show."""
         if self._is_time("look", LOOK_SECONDS):
             self._look()
+        if not self._warm and not self._ready:
+            warm_up(self._request, self._boxes.context or USUAL_CONTEXT, self._device)
+        self._warm = True
         if self._learning and self._learner is not None:
             try:
                 self._learner.step()
@@ -225,7 +231,14 @@ class Session:
         self._next["state"] = 0.0
 
     def _on_next_box(self, command: dict[str, Any]) -> None:
-        raise TomosegError("No place to annotate next is known yet.")
+        learner, name = self._learner, command.get("tomogram") or self._options.tomogram
+        if learner is None or not isinstance(name, str) or not name:
+            raise TomosegError("Nothing was learned yet: paint the feature in one box first.")
+        predictor = self._view.predictor(learner.network, learner.version)
+        found = self._places.next(name, predictor, learner.trainer.trainset, self._boxes.all_boxes)
+        x, y, z = found.centre
+        box = {"tomogram": name, "x": x, "y": y, "z": z, "size": found.size}
+        self._report.live("next_box", box=box, reason=found.reason)
 
     # The end
 
