@@ -55,10 +55,15 @@ def vdb_module() -> ModuleType | None:
 
 
 def set_video_output(render: Any) -> None:
-    """Make the render settings write films; 5.0 asks for the kind of medium first."""
+    """Make the render settings write films as MP4 (H.264); 5.0 asks for the kind of medium first."""
     if AT_LEAST_5:
         render.image_settings.media_type = "VIDEO"
     render.image_settings.file_format = "FFMPEG"
+    render.image_settings.color_mode = "RGB"
+    render.ffmpeg.format = "MPEG4"
+    render.ffmpeg.codec = "H264"
+    render.ffmpeg.constant_rate_factor = "HIGH"
+    render.ffmpeg.audio_codec = "NONE"
 
 
 def label_brush(context: Context) -> Brush | None:

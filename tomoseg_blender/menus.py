@@ -26,8 +26,8 @@ _STEPS = (
     ("apply",),
     ("merge", "resample"),
     ("import_mask", "import_surfaces", "import_volumes"),
-    ("measure",),
-    ("figure",),
+    ("measure", "export_star", "show_part"),
+    ("figure", "film", "add_view", "remove_view", "move_view", "go_to_view"),
     ("cancel_job", "check_worker", "install_worker", "repair_worker", "remove_worker"),
 )
 _MENUS = ("VIEW3D_MT_editor_menus", "IMAGE_MT_editor_menus")

@@ -34,6 +34,15 @@ AXES = (
     ("x", "X", "Slices along x"),
 )
 
+SORTINGS = (
+    ("volume", "Volume", "The largest first"),
+    ("area", "Area", "The largest surface first"),
+    ("length", "Length", "The longest filament first"),
+    ("thickness", "Thickness", "The thickest first"),
+    ("distance", "Distance", "The nearest to another feature first"),
+    ("number", "Number", "By feature, then by number"),
+)
+
 
 class TOMOSEG_PG_tomogram(PropertyGroup):
     """One tomogram of the project: what it is, and how it is looked at."""
@@ -93,6 +102,25 @@ class TOMOSEG_PG_measure(PropertyGroup):
     area: FloatProperty(name="Area")  # type: ignore[valid-type]
 
 
+class TOMOSEG_PG_part(PropertyGroup):
+    """One component in the table: of which feature, which number, where, and how large."""
+
+    number: IntProperty(name="Number")  # type: ignore[valid-type]
+    voxels: IntProperty(name="Voxels")  # type: ignore[valid-type]
+    shown: StringProperty(name="Value", description="What the table is sorted by, as text")  # type: ignore[valid-type]
+    low: IntVectorProperty(name="From", description="First voxel along x, y and z", size=3)  # type: ignore[valid-type]
+    high: IntVectorProperty(name="To", description="Last voxel along x, y and z", size=3)  # type: ignore[valid-type]
+    centre: FloatVectorProperty(name="Centre", description="Voxels along x, y and z", size=3)  # type: ignore[valid-type]
+
+
+class TOMOSEG_PG_view(PropertyGroup):
+    """One saved view of a film: its middle, how it is turned, and how much it shows."""
+
+    middle: FloatVectorProperty(name="Middle", description="Blender units", size=3)  # type: ignore[valid-type]
+    turn: FloatVectorProperty(name="Turn", description="Quaternion", size=4, default=(1, 0, 0, 0))  # type: ignore[valid-type]
+    width: FloatProperty(name="Width", description="Blender units across the picture", default=10.0)  # type: ignore[valid-type]
+
+
 class TOMOSEG_PG_finding(PropertyGroup):
     """One line of the check before training, and where it points."""
 
@@ -150,6 +178,14 @@ class TOMOSEG_PG_surface(PropertyGroup, settings.SurfaceSettings):
 
 class TOMOSEG_PG_figure(PropertyGroup, settings.FigureSettings):
     """Options of the figure."""
+
+
+class TOMOSEG_PG_film(PropertyGroup, settings.FilmSettings):
+    """Options of a film."""
+
+
+class TOMOSEG_PG_measuring(PropertyGroup, settings.MeasureSettings):
+    """Options of measuring."""
 
 
 class TOMOSEG_PG_scene(PropertyGroup):
@@ -217,6 +253,22 @@ class TOMOSEG_PG_scene(PropertyGroup):
     )
     measures: CollectionProperty(type=TOMOSEG_PG_measure)  # type: ignore[valid-type]
     measured: StringProperty(name="Measured mask")  # type: ignore[valid-type]
+    measured_table: StringProperty(name="Table", description="CSV of the table shown", subtype="FILE_PATH")  # type: ignore[valid-type]
+    measured_tomogram: StringProperty(name="Measured tomogram")  # type: ignore[valid-type]
+    parts: CollectionProperty(type=TOMOSEG_PG_part)  # type: ignore[valid-type]
+    part_index: IntProperty(name="Part", update=events.part_chosen)  # type: ignore[valid-type]
+    parts_in_all: IntProperty(name="Parts in all")  # type: ignore[valid-type]
+    parts_sorted_by: EnumProperty(  # type: ignore[valid-type]
+        name="Sort by", description="Column by which the table is sorted, largest first", items=SORTINGS,
+        update=events.parts_changed,
+    )
+    parts_of: StringProperty(  # type: ignore[valid-type]
+        name="Feature", description="Show parts of this feature only; empty: of all", update=events.parts_changed
+    )
+    views: CollectionProperty(type=TOMOSEG_PG_view)  # type: ignore[valid-type]
+    view_index: IntProperty(name="View")  # type: ignore[valid-type]
+    film: PointerProperty(type=TOMOSEG_PG_film)  # type: ignore[valid-type]
+    measuring: PointerProperty(type=TOMOSEG_PG_measuring)  # type: ignore[valid-type]
     findings: CollectionProperty(type=TOMOSEG_PG_finding)  # type: ignore[valid-type]
     finding_index: IntProperty(name="Finding", update=events.finding_chosen)  # type: ignore[valid-type]
     checked: StringProperty(name="Checked feature")  # type: ignore[valid-type]
@@ -234,6 +286,8 @@ _CLASSES = (
     TOMOSEG_PG_tomogram,
     TOMOSEG_PG_feature,
     TOMOSEG_PG_measure,
+    TOMOSEG_PG_part,
+    TOMOSEG_PG_view,
     TOMOSEG_PG_finding,
     TOMOSEG_PG_reasons,
     TOMOSEG_PG_import,
@@ -243,6 +297,8 @@ _CLASSES = (
     TOMOSEG_PG_merge,
     TOMOSEG_PG_surface,
     TOMOSEG_PG_figure,
+    TOMOSEG_PG_film,
+    TOMOSEG_PG_measuring,
     TOMOSEG_PG_scene,
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(_CLASSES)

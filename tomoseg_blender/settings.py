@@ -146,16 +146,9 @@ class ApplySettings:
 
 
 class MergeSettings:
-    threshold: FloatProperty(  # type: ignore[valid-type]
-        name="Threshold",
-        description="A map competes in a voxel where it is above this; 1 is as strong as on the training labels",
-        default=0.8,
-        min=0.0,
-        max=100.0,
-    )
     trained_thresholds: BoolProperty(  # type: ignore[valid-type]
         name="Trained Thresholds",
-        description="Use for each feature the threshold that its training found best, instead of the one above",
+        description="Use for each feature the threshold that its training found best, instead of its slider's",
         default=False,
     )
 
@@ -218,10 +211,68 @@ class FigureSettings:
     transparent: BoolProperty(  # type: ignore[valid-type]
         name="Transparent", description="No background", default=False
     )
+    engine: EnumProperty(  # type: ignore[valid-type]
+        name="Engine",
+        description="What renders the figure",
+        items=(
+            ("cycles", "Cycles", "The same picture on every machine, with or without a graphics card"),
+            ("eevee", "EEVEE", "Faster, on a graphics card"),
+        ),
+    )
+    cut_axis: EnumProperty(  # type: ignore[valid-type]
+        name="Cut Across",
+        description="Axis along which the plane that cuts the figure open stands",
+        items=(("z", "Z", "Along z"), ("y", "Y", "Along y"), ("x", "X", "Along x")),
+    )
+    cut_position: FloatProperty(  # type: ignore[valid-type]
+        name="Cut At",
+        description="Where the cut stands: 0 at the tomogram's beginning, 1 at its end",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     width: IntProperty(name="Width", description="Pixels", default=1200, min=64, max=16384)  # type: ignore[valid-type]
     height: IntProperty(name="Height", description="Pixels", default=900, min=64, max=16384)  # type: ignore[valid-type]
     samples: IntProperty(  # type: ignore[valid-type]
         name="Samples", description="Samples per pixel: more is cleaner and slower", default=32, min=1, max=4096
+    )
+
+
+class FilmSettings:
+    kind: EnumProperty(  # type: ignore[valid-type]
+        name="Film",
+        description="What happens in the film",
+        items=(
+            ("turntable", "Turntable", "The figure turns round once"),
+            ("slices", "Slice Sweep", "The slice plane goes through the tomogram"),
+            ("views", "Saved Views", "The camera goes from one saved view to the next"),
+        ),
+    )
+    seconds: FloatProperty(  # type: ignore[valid-type]
+        name="Seconds", description="How long the film is", default=8.0, min=0.1, max=600.0
+    )
+    rate: IntProperty(  # type: ignore[valid-type]
+        name="Frames/s", description="Frames in a second", default=24, min=1, max=120
+    )
+
+
+class MeasureSettings:
+    smallest: FloatProperty(  # type: ignore[valid-type]
+        name="Smallest (nm³)", description="Leave out parts smaller than this, in nm³", default=0.0, min=0.0
+    )
+    distances_to: StringProperty(  # type: ignore[valid-type]
+        name="Distance to",
+        description="Features to which each part's nearest distance is measured, separated by semicolons; empty: none",
+    )
+    relion: EnumProperty(  # type: ignore[valid-type]
+        name="RELION",
+        description="Coordinates in the STAR file",
+        items=(
+            ("both", "4 and 5", "The columns of RELION 4 and of RELION 5"),
+            ("4", "4", "Pixels from the corner, of the unbinned tomogram"),
+            ("5", "5", "Å from the tomogram's centre"),
+        ),
     )
 
 

@@ -37,6 +37,10 @@ class Layout:
         self.drawn.append(("operator", name))
         return Settings(name, known)
 
+    def prop_search(self, data, name, source, items, **_settings):
+        assert name in data.bl_rna.properties and items in source.bl_rna.properties
+        self.drawn.append(("prop", name))
+
     def template_list(self, kind, _name, data, items, index_data, index, **_settings):
         assert hasattr(bpy.types, kind)
         assert items in data.bl_rna.properties and index in index_data.bl_rna.properties
@@ -151,10 +155,11 @@ def test_how_a_step_ended_stands_in_its_own_panel(part):
 def test_the_measured_table_shows_nm_or_voxels(part, project):
     fill = part("tomoseg_blender.operators.measure").fill_table
     label = {"name": "bar", "components": 3, "voxels": 1234, "volume_nm3": 93956.4, "area_nm2": 12.345}
-    fill(bpy.context.scene, {"mask": "x/cell__mask.mrc", "labels": [label]})
+    result = {"mask": "x/cell__mask.mrc", "csv": ""}
+    fill(bpy.context.scene, {**result, "labels": [label]}, "cell")
     drawn = [text for kind, text in draw(bpy.types.TOMOSEG_PT_measure) if kind == "label"]
     assert drawn[-4:] == ["bar", "3", "93956", "12.3"]
-    fill(bpy.context.scene, {"mask": "m.mrc", "labels": [{**label, "volume_nm3": None, "area_nm2": None}]})
+    fill(bpy.context.scene, {**result, "labels": [{**label, "volume_nm3": None, "area_nm2": None}]}, "cell")
     drawn = [text for kind, text in draw(bpy.types.TOMOSEG_PT_measure) if kind == "label"]
     assert drawn[-3:] == ["bar", "3", "1234"]
 

@@ -11,6 +11,7 @@ from . import (
     edit_label,
     eman2,
     figure,
+    film,
     flood,
     gallery,
     import_tomogram,
@@ -52,6 +53,7 @@ _PARTS = (
     results,
     measure,
     figure,
+    film,
 )
 
 

@@ -13,6 +13,11 @@ from ..scene import figure, tomogram
 from ..settings import FigureSettings, settings_of
 from .common import Action, OfTomogram
 
+KEPT = (
+    *("preset", "background", "transparent", "outline", "scale_bar", "legend", "use_volumes", "slice_axis"),
+    *("cut_axis", "cut_position", "engine"),
+)
+
 
 class TOMOSEG_OT_figure(FigureSettings, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.figure"
@@ -48,8 +53,7 @@ class TOMOSEG_OT_figure(FigureSettings, OfTomogram, Action, Operator):
 def figure_settings(options: dict[str, Any]) -> figure.FigureSettings:
     """The figure that the panel's options describe."""
     names = tuple(name.strip() for name in options["features"].split(";") if name.strip())
-    kept = ("preset", "background", "transparent", "outline", "scale_bar", "legend", "use_volumes", "slice_axis")
-    chosen = {name: options[name] for name in kept}
+    chosen = {name: options[name] for name in KEPT}
     chosen["slice_axis"] = "" if chosen["slice_axis"] == "none" else chosen["slice_axis"]
     return figure.FigureSettings(features=names, size=(options["width"], options["height"]), **chosen)
 

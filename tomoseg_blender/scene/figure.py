@@ -16,20 +16,22 @@ from mathutils import Vector
 from ...tomo.errors import TomosegError
 from ...tomo.files import replacing
 from ...tomo.geometry import require_voxel_size
+from . import box_edges, legend
 from . import figure_parts as parts
 from . import figure_stage as stage
-from . import legend
+from .figure_look import figure_material, forget_materials
 from .figure_sheet import Sheet, text_size
 from .framing import ELEVATION, MARGIN, Frame, best_azimuth, frame_points, to_pixels
 from .materials import feature_material
 from .meshes import feature_of, surfaces
 from .palette import hex_colour
-from .scale_bar import LONGEST_SHARE, add_scale_bar
+from .scale_bar import LONGEST_SHARE, ScaleBar
 from .slices import find_plane, shown_image
 from .tomogram import geometry_of, name_of
 from .volumes import volumes
 
 PRESETS = ("overview", "cut_open", "single")
+ENGINES = ("cycles", "eevee")
 BACKGROUNDS = tuple(stage.BACKGROUNDS)
 LEGEND_SHARE = 1 - LONGEST_SHARE - 4 * MARGIN  # what bar and margins leave of the width
 
@@ -41,6 +43,7 @@ class FigureSettings:
     preset: "overview" (all), "cut_open" (a movable plane takes away what lies before it), "single" (one feature).
     features: names to show, empty for all. cut_axis, cut_position (0 to 1): where the cut plane begins.
     slice_axis: the slice plane to show ("z", "y", "x"), or "" for none; it must have been shown in the scene.
+    engine: "cycles" works everywhere; "eevee" needs a graphics card, or its software stand-in.
     """
 
     preset: str = "overview"
@@ -57,15 +60,24 @@ class FigureSettings:
     cut_position: float = 0.5
     elevation: float = ELEVATION
     azimuth: float | None = None
+    engine: str = "cycles"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A built figure: its scene, its view, and what it shows as (feature, colour, object)."""
+    """A built figure: its scene, its view, and what it shows as (feature, colour, object).
+
+    edges: of the tomogram's box, [] without an outline. strip: pixels at the bottom that belong to bar and legend.
+    """
 
     scene: Any
     frame: Frame
     shown: list[tuple[str, str, Any]]
+    edges: list[box_edges.Edge]
+    sheet: Sheet
+    bar: ScaleBar | None
+    strip: int
+    plane: Any | None
 
     def pixels_of(self, points: Any) -> Any:
         """Where world points (n, 3) fall in the picture, (n, 2) from the lower left corner."""
@@ -94,12 +106,15 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     camera = stage.add_camera(scene, frame)
     stage.add_lights(scene, camera)
     stage.set_world(scene, settings.background)
-    stage.set_render(scene, settings.size, settings.transparent)
+    stage.set_render(scene, settings.size, settings.transparent, settings.engine)
     shown = _add_contents(scene, tomogram, originals, frame, settings)
     if plane is not None:
-        parts.show_unlit(parts.add_copy(scene, plane))
-    _add_sheet(scene, camera, frame, lines, settings)
-    return Figure(scene, frame, shown)
+        plane = parts.add_copy(scene, plane)
+        parts.show_unlit(plane)
+    edges = _add_outline(scene, tomogram, frame, settings)
+    sheet, bar = _add_sheet(scene, camera, frame, lines, settings)
+    forget_materials()
+    return Figure(scene, frame, shown, edges, sheet, bar, strip, plane)
 
 
 def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
@@ -123,8 +138,10 @@ def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
 
 def set_quality(scene: Any, samples: int) -> None:
     """Set the samples of a figure's render, and the denoiser where this Blender has one."""
-    scene.cycles.samples = samples
-    scene.cycles.use_denoising = _has_denoiser(scene)
+    scene.eevee.taa_render_samples = samples
+    if scene.render.engine == "CYCLES":
+        scene.cycles.samples = samples
+        scene.cycles.use_denoising = _has_denoiser(scene)
 
 
 def _check(settings: FigureSettings) -> None:
@@ -133,10 +150,11 @@ def _check(settings: FigureSettings) -> None:
         (settings.background, BACKGROUNDS, "background"),
         (settings.slice_axis, ("", "z", "y", "x"), "slice axis"),
         (settings.cut_axis, ("z", "y", "x"), "cut axis"),
+        (settings.engine, ENGINES, "engine"),
     ):
         if value not in known:
             raise TomosegError(f"There is no {what} {value!r}: choose one of {', '.join(filter(None, known))}.")
-    if not hasattr(bpy.context.scene, "cycles"):
+    if settings.engine == "cycles" and not hasattr(bpy.context.scene, "cycles"):
         raise TomosegError("Figures are rendered by Cycles: switch on its add-on in the preferences.")
     if settings.preset == "single" and len(settings.features) != 1:
         raise TomosegError("A figure of a single feature needs its name: choose one feature.")
@@ -191,25 +209,33 @@ def _add_contents(
     shown = []
     for name, colour, original in originals:
         copy = parts.add_copy(scene, original)
-        if cut is not None and original.type == "MESH":
+        if original.type == "MESH":
             material = original.active_material or feature_material(name, colour)
-            parts.give_material(copy, parts.cut_material(material, cut))
+            parts.give_material(copy, figure_material(material, cut))
         shown.append((name, colour, copy))
-    if settings.outline:
-        grey = "#8c8c8c" if settings.background == "white" else "#767676"
-        parts.add_outline(scene, tomogram, 1.6 * frame.pixel * settings.size[0] / 1200, grey)
     return shown
+
+
+def _add_outline(scene: Any, tomogram: Any, frame: Frame, settings: FigureSettings) -> list[box_edges.Edge]:
+    if not settings.outline:
+        return []
+    grey = "#8c8c8c" if settings.background == "white" else "#767676"
+    edges = box_edges.add_edges(scene, tomogram, 1.6 * frame.pixel * settings.size[0] / 1200, grey)
+    box_edges.hide_near_edges(edges, box_edges.nearest_corner(tomogram, frame.towards))
+    return edges
 
 
 def _add_sheet(
     scene: Any, camera: Any, frame: Frame, lines: list[list[legend.Entry]], settings: FigureSettings
-) -> None:
+) -> tuple[Sheet, ScaleBar | None]:
     sheet, text, ink = Sheet(scene, camera, frame), text_size(settings.size), stage.INKS[settings.background]
     margin = MARGIN * settings.size[0]
-    if settings.scale_bar:
-        add_scale_bar(sheet, frame, margin, margin, text, ink)
+    bar = ScaleBar(sheet, margin, margin, text, ink) if settings.scale_bar else None
+    if bar is not None:
+        bar.fit(frame)
     if lines:
         legend.add_legend(sheet, lines, settings.size[0] - margin, margin, text, ink)
+    return sheet, bar
 
 
 def _has_denoiser(scene: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a figure shows of the tomogram: surfaces, volumes, the slice plane, the outline box, and the cut."""
+"""What a figure shows of the tomogram: surfaces, volumes, the slice plane, and the plane that cuts it open."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ from .palette import linear
 from .tomogram import shape_of
 
 MATERIAL_KIND = "figure material"
-CUT = "Cut"
 
 
 def add_copy(scene: Any, original: Any) -> Any:
@@ -42,48 +41,6 @@ def add_cut(scene: Any, tomogram: Any, axis: str, position: float, towards: Vect
     return cut
 
 
-def cut_material(material: Any, cut: Any) -> Any:
-    """A copy of `material` that is not drawn beyond the cut, and fills cut walls with the feature's plain colour."""
-    made = material.copy()
-    made.name = f"{material.name} cut"
-    marks.mark(made, MATERIAL_KIND)
-    tree = node_tree(made)
-    output = tree.get_output_node("CYCLES")
-    if output is None or not output.inputs["Surface"].is_linked:
-        return made  # a material rebuilt by hand, without a surface to cut
-    surface = output.inputs["Surface"].links[0].from_socket
-    inside = tree.nodes.new("ShaderNodeEmission")
-    inside.inputs["Color"].default_value = (*(0.72 * value for value in material.diffuse_color[:3]), 1)
-    geometry = tree.nodes.new("ShaderNodeNewGeometry")
-    walls = _mix(tree, geometry.outputs["Backfacing"], surface, inside.outputs[0])
-    clear = tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0]
-    shown = _mix(tree, _beyond(tree, cut), walls, clear)
-    tree.links.new(shown, output.inputs["Surface"])
-    return made
-
-
-def _beyond(tree: Any, cut: Any) -> Any:
-    """A socket that is 1 where the point lies on the +z side of the cut, else 0."""
-    place = tree.nodes.new("ShaderNodeTexCoord")
-    place.name = CUT
-    place.object = cut
-    split = tree.nodes.new("ShaderNodeSeparateXYZ")
-    beyond = tree.nodes.new("ShaderNodeMath")
-    beyond.operation = "GREATER_THAN"
-    beyond.inputs[1].default_value = 0.0
-    tree.links.new(place.outputs["Object"], split.inputs[0])
-    tree.links.new(split.outputs["Z"], beyond.inputs[0])
-    return beyond.outputs[0]
-
-
-def _mix(tree: Any, factor: Any, below: Any, above: Any) -> Any:
-    mix = tree.nodes.new("ShaderNodeMixShader")
-    tree.links.new(factor, mix.inputs[0])
-    tree.links.new(below, mix.inputs[1])
-    tree.links.new(above, mix.inputs[2])
-    return mix.outputs[0]
-
-
 def show_unlit(scene_object: Any) -> None:
     """Let the camera see an object that gives no light and no shadow to the others."""
     for name in ("diffuse", "glossy", "transmission", "volume_scatter", "shadow"):
@@ -105,25 +62,6 @@ def flat_material(name: str, colour: str) -> Any:
     tree.links.new(emission.outputs[0], output.inputs["Surface"])
     material.diffuse_color = linear(colour)
     return material
-
-
-def add_outline(scene: Any, tomogram: Any, thickness: float, colour: str) -> Any:
-    """The twelve edges of the tomogram's box as thin tubes, `thickness` Blender units across."""
-    curve = bpy.data.curves.new("Figure outline", "CURVE")
-    curve.dimensions = "3D"
-    corners = box_points(tomogram)
-    for start in range(8):
-        for bit in (1, 2, 4):
-            if not start & bit:
-                line = curve.splines.new("POLY")
-                line.points.add(1)
-                line.points[0].co = (*corners[start], 1)
-                line.points[1].co = (*corners[start | bit], 1)
-    curve.bevel_depth = thickness / 2
-    curve.materials.append(flat_material("Figure outline", colour))
-    outline = add_to_stage(scene, "Figure outline", curve)
-    show_unlit(outline)
-    return outline
 
 
 def box_points(tomogram: Any) -> Any:

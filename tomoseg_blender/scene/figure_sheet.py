@@ -33,7 +33,19 @@ class Sheet:
     """Puts flat pieces on the sheet; x and y are pixels from the picture's lower left corner."""
 
     def __init__(self, scene: Any, camera: Any, frame: Frame) -> None:
-        self._scene, self._camera, self._frame = scene, camera, frame
+        self._scene, self._size = scene, frame.size
+        self.holder = add_to_stage(scene, "Figure sheet", None, camera)
+        self.holder.empty_display_size = 0.1
+        self.fit(frame)
+
+    def fit(self, frame: Frame) -> None:
+        """Keep the sheet as large as the picture, for a camera that sees as wide as `frame`."""
+        self.holder.scale = (frame.pixel,) * 3
+        self.holder.location = (0, 0, -0.1 * frame.width)
+
+    def across(self, x: float) -> float:
+        """Where x, in pixels from the picture's left side, lies on the sheet, whose middle is 0."""
+        return x - self._size[0] / 2
 
     def rectangle(self, name: str, x: float, y: float, width: float, height: float, colour: str) -> Any:
         """A rectangle of plain colour with its lower left corner at (x, y)."""
@@ -50,12 +62,9 @@ class Sheet:
         return self._put(text, curve, x, y, colour)
 
     def _put(self, name: str, data: Any, x: float, y: float, colour: str) -> Any:
-        width, height = self._frame.size
         data.materials.append(flat_material(f"Figure {colour}", colour))
-        piece = add_to_stage(self._scene, f"Figure {name}", data, self._camera)
-        pixel = self._frame.pixel
-        piece.scale = (pixel, pixel, pixel)
-        piece.location = ((x - width / 2) * pixel, (y - height / 2) * pixel, -0.1 * self._frame.width)
+        piece = add_to_stage(self._scene, f"Figure {name}", data, self.holder)
+        piece.location = (self.across(x), y - self._size[1] / 2, 0)
         show_unlit(piece)
         return piece
 
