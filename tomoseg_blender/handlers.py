@@ -12,7 +12,7 @@ from . import boxing, compat, gallery, jobs, painting, restoring, sections, stat
 from .scene import boxes, volumes
 from .worker import HANDLE
 
-AUTOSAVE_SECONDS = 30.0
+AUTOSAVE_SECONDS = 15.0  # twice in the half minute that may be lost: a long stroke delays it
 ZOOM_SECONDS = 0.5
 BOX_SECONDS = 0.3
 STROKE_SECONDS = 0.5  # until a label that is being drawn on is tried again

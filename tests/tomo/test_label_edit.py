@@ -101,3 +101,15 @@ def test_the_nearest_painted_slice_is_found_in_the_asked_direction():
 
 def test_painting_over_leaves_the_rest():
     assert (label_edit.painted_over(drawn("#.o"), np.array([[False, True, True]]), 1) == drawn("###")).all()
+
+
+def test_a_flood_that_goes_on_takes_the_grey_where_it_began():
+    grey = np.zeros((9, 30), np.float32)
+    grey[3:6, 2:28] = 5.0
+    like = label_edit.grey_at(grey, 10, 4)
+    assert like == 5.0
+    assert label_edit.grey_at(grey, 0, 0) == 0.0, "also in the corner of the slice"
+    beside = label_edit.flood(grey, 20, 0, radius=6, tolerance=1.0, like=like)
+    assert not beside.any(), "the mouse strayed into the background: nothing is taken there"
+    along = label_edit.flood(grey, 20, 4, radius=6, tolerance=1.0, like=like)
+    assert along[4, 20] and not along[0].any()

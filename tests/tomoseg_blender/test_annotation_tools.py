@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -241,3 +242,41 @@ def test_nothing_is_saved_in_mid_stroke_and_soon_after(project, part, ring, monk
         assert (saved(part, project, 3) == ring).all() and image.is_dirty
     assert handlers._autosave() == handlers.AUTOSAVE_SECONDS
     assert not saved(part, project, 3).any()
+
+
+def test_a_flood_in_progress_is_kept_or_dropped_and_undone_at_once(project, part, ring):
+    scene, relabelling = bpy.context.scene, part("tomoseg_blender.relabelling")
+    before = shown(part, 3).copy()
+    draft = relabelling.Draft(scene)
+    draft.label[30:33, 40:44] = 1
+    draft.show(scene)
+    assert shown(part, 3)[31, 41] == 1, "it is seen while the mouse is dragged"
+    draft.drop(scene)
+    assert (shown(part, 3) == before).all() and (saved(part, project, 3) == before).all()
+    bpy.ops.ed.undo_push(message="before")
+    draft = relabelling.Draft(scene)
+    draft.label[30:33, 40:44] = 2
+    assert draft.keep(scene) == 12
+    bpy.ops.ed.undo_push(message="flood")
+    assert (saved(part, project, 3)[30:33, 40:44] == 2).all()
+    bpy.ops.ed.undo()
+    assert (shown(part, 3) == before).all() and (saved(part, project, 3) == before).all()
+
+
+def test_a_radius_chosen_on_the_screen_becomes_the_radius_in_voxels(project, part, monkeypatch):
+    painting, compat = part("tomoseg_blender.painting"), part("tomoseg_blender.compat")
+    brush = bpy.data.brushes.new(compat.BRUSH_NAME, mode="TEXTURE_PAINT")
+    context = SimpleNamespace(
+        tool_settings=SimpleNamespace(image_paint=SimpleNamespace(brush=brush)), scene=bpy.context.scene
+    )
+    zoom = [2.0]
+    monkeypatch.setattr(painting, "pixels_per_voxel", lambda *_: zoom[0])
+    bpy.context.scene.tomoseg.brush_radius = 6.0
+    painting.apply_radius(context)
+    assert compat.brush_radius(brush) == 12
+    zoom[0] = 4.0
+    painting.follow_radius(context)
+    assert compat.brush_radius(brush) == 24, "zooming keeps the voxels"
+    compat.set_brush_radius(brush, 40)  # as F does
+    painting.follow_radius(context)
+    assert bpy.context.scene.tomoseg.brush_radius == 10.0

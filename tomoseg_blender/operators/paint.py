@@ -75,7 +75,7 @@ def _saved(count: int) -> str:
 class TOMOSEG_OT_save_labels(Action, Operator):
     bl_idname = "tomoseg.save_labels"
     bl_label = "Save Labels"
-    bl_description = "Write what was painted to the project now; it is also done by itself every 30 seconds"
+    bl_description = "Write what was painted to the project now; it is also done by itself every 15 seconds"
     bl_options = {"REGISTER"}
     needs = "no_project"
 
