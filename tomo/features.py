@@ -1,5 +1,6 @@
 """The features of a project: what is looked for, and the colour it has everywhere."""
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,20 +11,27 @@ from .files import read_list, write_json
 from .names import check_feature_name
 
 SCHEMA = 1
+THRESHOLD = 0.8  # EMAN2's, in amplitude units
 # Okabe and Ito's colours, told apart by colour-blind readers too (https://jfly.uni-koeln.de/color/), without black.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Something to find in tomograms. name: part of file names. colour: "#rrggbb"."""
+    """Something to find in tomograms. name: part of file names. colour: "#rrggbb".
+
+    threshold: its maps count where they are above it; 1 is as strong as on the training labels.
+    """
 
     name: str
     colour: str
+    threshold: float = THRESHOLD
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", check_feature_name(self.name))
         object.__setattr__(self, "colour", check_colour(self.colour))
+        if not math.isfinite(self.threshold):
+            raise TomosegError(f"{self.threshold} is no threshold for {self.name}: give a number, such as 0.8.")
 
 
 def check_colour(colour: str) -> str:
@@ -51,6 +59,6 @@ def load_features(path: Path) -> list[Feature]:
 
 def _feature_from(entry: Any, path: Path) -> Feature:
     try:
-        return Feature(str(entry["name"]), str(entry["colour"]))
-    except (KeyError, TypeError, TomosegError) as error:
+        return Feature(str(entry["name"]), str(entry["colour"]), float(entry.get("threshold", THRESHOLD)))
+    except (AttributeError, KeyError, TypeError, ValueError, TomosegError) as error:
         raise TomosegError(f"{path} holds a damaged feature ({str(entry)[:60]}): restore the file.") from error

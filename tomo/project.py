@@ -158,6 +158,12 @@ class Project:
             changed = [replace(each, colour=colour) if each.name == name else each for each in self.features()]
             features.save_features(self.folder / "features.json", changed)
 
+    def set_threshold(self, name: str, threshold: float) -> None:
+        """Give the feature called `name` another threshold, in amplitude units."""
+        with self.changing():
+            changed = [replace(one, threshold=threshold) if one.name == name else one for one in self.features()]
+            features.save_features(self.folder / "features.json", changed)
+
     def remove_feature(self, name: str) -> None:
         """Take a feature off the list; its labels, networks and results stay."""
         with self.changing():

@@ -2,7 +2,20 @@
 
 import bpy  # noqa: F401  # first: in Blender as a module, it is what brings blf and gpu along
 
-from . import canvas, handlers, live_drawing, menus, operators, panels, preferences, properties, tools, worker
+from . import (
+    canvas,
+    handlers,
+    live_drawing,
+    menus,
+    operators,
+    outlining,
+    panels,
+    picking,
+    preferences,
+    properties,
+    tools,
+    worker,
+)
 
 __all__ = [
     "canvas",
@@ -10,7 +23,9 @@ __all__ = [
     "live_drawing",
     "menus",
     "operators",
+    "outlining",
     "panels",
+    "picking",
     "preferences",
     "properties",
     "register",
@@ -20,7 +35,7 @@ __all__ = [
 ]
 
 # Operators draw properties and panels draw operators, so they are registered in this order.
-_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, handlers)
+_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, outlining, picking, handlers)
 
 
 def register() -> None:

@@ -8,7 +8,7 @@ from bpy.app.handlers import persistent
 from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
-from . import boxing, compat, gallery, jobs, painting, restoring, sections, state, viewing
+from . import boxing, compat, gallery, jobs, masks, painting, restoring, sections, state, thresholding, viewing
 from .scene import boxes, volumes
 from .worker import HANDLE
 
@@ -103,6 +103,7 @@ def _after_load(*_arguments: Any) -> None:
 def _after_undo(*_arguments: Any) -> None:
     """Boxes and labels are saved as they are now, and the slice of the current index is shown again."""
     for scene in _tomoseg_scenes():
+        _keep_lists(scene)
         failed = _save(scene)
         state.refresh(scene)
         try:
@@ -114,6 +115,15 @@ def _after_undo(*_arguments: Any) -> None:
             failed = failed or str(error)
         if failed is not None:
             _tell(scene, failed)
+
+
+def _keep_lists(scene: Scene) -> None:
+    """Thresholds and the label table follow undo; refreshing the lists would take the files' word for it."""
+    try:
+        thresholding.keep_levels(scene)
+        masks.keep_table(scene)
+    except TomosegError as error:
+        _tell(scene, str(error))
 
 
 def _after_change(scene: Scene, depsgraph: Any) -> None:
@@ -191,7 +201,7 @@ def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
     sections.MAKER.forget()
-    for timer in (*_TIMERS, save_all, viewing.sharpen, viewing.make_sections, jobs.poll):
+    for timer in (*_TIMERS, save_all, thresholding.settle, viewing.sharpen, viewing.make_sections, jobs.poll):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:

@@ -17,7 +17,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup, Scene
 
-from . import events, settings
+from . import events, mask_properties, settings, threshold_events
 
 NO_PROJECT = "Open or create a project folder first."  # until the first refresh
 KINDS = (
@@ -52,6 +52,7 @@ class TOMOSEG_PG_tomogram(PropertyGroup):
     missing: BoolProperty(name="File missing")  # type: ignore[valid-type]
     segmentations: IntProperty(name="Segmentations")  # type: ignore[valid-type]
     masked: BoolProperty(name="Mask made")  # type: ignore[valid-type]
+    mask: StringProperty(name="Mask", description="The mask imported or corrected last")  # type: ignore[valid-type]
     chosen: BoolProperty(  # type: ignore[valid-type]
         name="Chosen", description="Apply networks to this tomogram", default=False
     )
@@ -89,7 +90,18 @@ class TOMOSEG_PG_feature(PropertyGroup):
     painted: IntProperty(name="Painted slices")  # type: ignore[valid-type]
     has_trainset: BoolProperty(name="Training set built")  # type: ignore[valid-type]
     trained: BoolProperty(name="Trained")  # type: ignore[valid-type]
-    threshold: FloatProperty(name="Threshold")  # type: ignore[valid-type]
+    threshold: FloatProperty(name="Trained Threshold")  # type: ignore[valid-type]
+    has_map: BoolProperty(name="Map of the chosen tomogram")  # type: ignore[valid-type]
+    level: FloatProperty(  # type: ignore[valid-type]
+        name="Threshold",
+        description="Maps count where they are above this; 1 is as strong as on the training labels",
+        default=0.8,
+        min=0.0,
+        soft_max=2.0,
+        step=1,
+        precision=3,
+        update=threshold_events.level_changed,
+    )
     learning_rate: FloatProperty(name="Last learning rate")  # type: ignore[valid-type]
 
 
@@ -273,6 +285,7 @@ class TOMOSEG_PG_scene(PropertyGroup):
     finding_index: IntProperty(name="Finding", update=events.finding_chosen)  # type: ignore[valid-type]
     checked: StringProperty(name="Checked feature")  # type: ignore[valid-type]
     reasons: PointerProperty(type=TOMOSEG_PG_reasons)  # type: ignore[valid-type]
+    masks: PointerProperty(type=mask_properties.TOMOSEG_PG_masks)  # type: ignore[valid-type]
     import_options: PointerProperty(type=TOMOSEG_PG_import)  # type: ignore[valid-type]
     trainset: PointerProperty(type=TOMOSEG_PG_trainset)  # type: ignore[valid-type]
     train: PointerProperty(type=TOMOSEG_PG_train)  # type: ignore[valid-type]
@@ -306,6 +319,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(_CLA
 
 def register() -> None:
     """Add the property groups and `scene.tomoseg`."""
+    mask_properties.register()
     _register_classes()
     Scene.tomoseg = PointerProperty(type=TOMOSEG_PG_scene)
 
@@ -314,3 +328,4 @@ def unregister() -> None:
     """Take them away again."""
     del Scene.tomoseg
     _unregister_classes()
+    mask_properties.unregister()

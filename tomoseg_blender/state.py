@@ -14,6 +14,7 @@ from ..tomo.errors import TomosegError
 from ..tomo.geometry import Geometry
 from ..tomo.labels import annotated_slices
 from ..tomo.project import Project
+from . import mask_mirror
 from .keeping import KEEPER
 from .network_facts import NetworkFacts, network_facts
 from .scene.palette import srgb
@@ -142,6 +143,7 @@ def refresh(scene: Scene) -> None:
             else:
                 _mirror_tomograms(group, project)
                 _mirror_features(group, project)
+            mask_mirror.mirror(group.masks, project, active_tomogram(scene))
             _mirror_reasons(scene, project)
         except TomosegError as error:
             group.reasons.project = str(error)
@@ -184,8 +186,10 @@ def _mirror_features(group: Any, project: Project) -> None:
     _mirror(group.features, [feature.name for feature in features])
     boxes = project.boxes()
     names = [entry.name for entry in project.tomograms()]
+    chosen = _active(group.tomograms, group.tomogram_index)
+    maps = {} if chosen is None else project.maps_for_merging(chosen.name)
     for item, feature in zip(group.features, features, strict=True):
-        item.colour = srgb(feature.colour)
+        item.colour, item.level, item.has_map = srgb(feature.colour), feature.threshold, feature.name in maps
         kinds = [box.kind for box in boxes if box.feature == feature.name]
         item.positives, item.negatives = kinds.count(POSITIVE), kinds.count(NEGATIVE)
         item.painted = sum(len(annotated_slices(project, name, feature.name)) for name in names)

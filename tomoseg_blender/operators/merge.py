@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import FloatProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from ...tomo.names import feature_of
 from ...tomo.project import Project
-from .. import jobs, state
+from .. import jobs, state, thresholding
 from ..settings import MergeSettings, settings_of
 from .common import Action, OfTomogram
 
@@ -31,10 +31,22 @@ class TOMOSEG_OT_merge(MergeSettings, OfTomogram, Action, Operator):
         options={"SKIP_SAVE"},
     )
 
+    threshold: FloatProperty(  # type: ignore[valid-type]
+        name="Threshold",
+        description="One threshold for all features, in place of each feature's own",
+        default=0.8,
+        min=0.0,
+        max=100.0,
+        options={"SKIP_SAVE"},
+    )
+
     def act(self, context: Context) -> str:
         scene = context.scene
         item = state.tomogram_named(scene, self.tomogram)
+        thresholding.keep_levels(scene)
         options = settings_of(self, context, "merge", MergeSettings)
+        if self.properties.is_property_set("threshold"):
+            options["threshold"] = self.threshold
         request = merge_request(scene, item.name, _named(self.features), options)
         return jobs.start(scene, "merge", f"Merging {item.name}", ("merge", request), _merged)
 
@@ -44,14 +56,18 @@ def _named(features: str) -> list[str]:
 
 
 def merge_request(scene: Scene, tomogram: str, features: list[str], options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of the worker's merge. Raises TomosegError for a feature that was not applied."""
+    """The parameters of the worker's merge. Raises TomosegError for a feature that was not applied.
+
+    options: with "threshold" that one counts for all features, else each feature's own, or the trained one.
+    """
     project = state.require_project(scene)
     maps = project.maps_for_merging(tomogram)
     names = features or list(maps)
     if missing := [name for name in names if name not in maps]:
         raise TomosegError(f"There is no map of {missing[0]} in {tomogram}: apply its network first.")
     groups = [state.feature_named(scene, name) for name in names]
-    thresholds = [group.threshold if options["trained_thresholds"] else options["threshold"] for group in groups]
+    own = "threshold" if options["trained_thresholds"] else "level"
+    thresholds = [options.get("threshold", getattr(group, own)) for group in groups]
     return {
         "maps": [str(maps[name]) for name in names],
         "output": str(project.mask_path(tomogram)),

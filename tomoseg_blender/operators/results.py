@@ -5,26 +5,22 @@ from typing import Any
 
 import bpy
 import numpy as np
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo import mrc
 from ...tomo.errors import TomosegError
 from ...tomo.label_table import LabelEntry, entries_for, load_label_table
-from .. import jobs, state, viewing
-from ..scene import meshes, tomogram, vdb, volumes
+from ...tomo.mask_names import read_mask_name
+from .. import jobs, mask_edits, masks, state, thresholding, viewing
+from ..mask_properties import KINDS
+from ..masks import mask_of
+from ..scene import components, meshes, tomogram, vdb, volumes
+from ..scene.ply import COMPONENT, read_numbered_ply
 from ..settings import SurfaceSettings, settings_of
 from .common import Action, OfTomogram
 
 WORKER_OPTIONS = ("smoothing", "triangles", "smallest", "split", "open_border")
-
-
-def mask_of(scene: Scene, name: str, filepath: str) -> Path:
-    """The mask named, or the tomogram's own. Raises TomosegError if there is none."""
-    path = Path(bpy.path.abspath(filepath)) if filepath else state.require_project(scene).mask_path(name)
-    if not path.is_file():
-        raise TomosegError(f"There is no mask {path}: merge the maps of {name} first, or choose a mask's file.")
-    return path
 
 
 class _ImportMask(SurfaceSettings, OfTomogram, Action):
@@ -33,19 +29,25 @@ class _ImportMask(SurfaceSettings, OfTomogram, Action):
     filepath: StringProperty(  # type: ignore[valid-type]
         name="Mask", description="Mask to read; empty: the tomogram's own", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
+    kind: EnumProperty(  # type: ignore[valid-type]
+        name="Holds", description="What a file from elsewhere holds", items=KINDS, options={"SKIP_SAVE"}
+    )
     needs = "no_tomogram"
     waits = True
     only = ""
 
     def act(self: Any, context: Context) -> str:
         scene = context.scene
-        item = state.tomogram_named(scene, self.tomogram)
+        mask = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
+        item = state.tomogram_named(scene, self.tomogram or tomogram_for(scene, mask))
         mask = mask_of(scene, item.name, self.filepath)
         options = settings_of(self, context, "surface", SurfaceSettings)
-        wanted = {kind: options[kind] if not self.only else kind == self.only for kind in ("surfaces", "volumes")}
-        if wanted["surfaces"]:
-            return start_surfaces(scene, item.name, mask, options, with_volumes=wanted["volumes"])
-        return start_volumes(scene, item.name, mask)
+        if self.only:
+            options |= {one: one == self.only for one in ("surfaces", "volumes")}
+        if masks.is_own(state.require_project(scene), mask):
+            masks.choose_mask(scene, item.name, mask)
+            return start_shapes(scene, item.name, mask, options)
+        return start_import(scene, item.name, mask, self.kind, options)
 
 
 class TOMOSEG_OT_import_mask(_ImportMask, Operator):
@@ -71,14 +73,79 @@ class TOMOSEG_OT_import_volumes(_ImportMask, Operator):
     only = "volumes"
 
 
-def start_surfaces(scene: Scene, name: str, mask: Path, options: dict[str, Any], *, with_volumes: bool) -> str:
-    """Let the worker make surfaces; they come into the scene when it is done."""
+class TOMOSEG_OT_open_mask(_ImportMask, Operator):
+    bl_idname = "tomoseg.open_mask"
+    bl_label = "Import Mask File"
+    bl_description = "Import a mask or map of another program (MRC, HDF, TIFF); its tomogram is told by its name"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filter_glob: StringProperty(default="*.mrc;*.map;*.rec;*.hdf;*.h5;*.tif;*.tiff;*.gz;*.bz2", options={"HIDDEN"})  # type: ignore[valid-type]
+
+    def invoke(self, context: Context, _event: Any) -> set[str]:
+        self.kind = context.scene.tomoseg.masks.kind
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def act(self, context: Context) -> str:
+        if not self.filepath:
+            raise TomosegError("No file was named: choose a mask or a map.")
+        return str(super().act(context))
+
+
+def tomogram_for(scene: Scene, mask: Path | None) -> str:
+    """The tomogram of the project that a mask's file name tells, or "" for the chosen one."""
+    names = [item.name for item in scene.tomoseg.tomograms]
+    told = read_mask_name(mask, names).tomogram if mask is not None else ""
+    return told if told in names else ""
+
+
+def start_import(scene: Scene, name: str, source: Path, kind: str, options: dict[str, Any]) -> str:
+    """Let the worker bring a mask or map into the project; what shows it follows when that is done."""
     project = state.require_project(scene)
-    chosen = {key: options[key] for key in WORKER_OPTIONS}
-    params = {"mask": str(mask), "output": str(project.folder / "surfaces"), **chosen}
+    params = {"source": str(source), "project": str(project.folder), "tomogram": name, "kind": kind}
 
     def done(scene: Scene, result: dict[str, Any]) -> str:
-        sentence = add_surfaces(scene, name, result["surfaces"])
+        path = Path(result["path"])
+        if result["kind"] == "map":
+            return take_map(scene, name, result)
+        masks.choose_mask(scene, name, path)
+        return start_shapes(scene, name, path, options)
+
+    return jobs.start(scene, "results", f"Importing {source.name}", ("import_mask", params), done)
+
+
+def take_map(scene: Scene, name: str, result: dict[str, Any]) -> str:
+    """A map was imported: its feature is in the project from now on, with a threshold, and its surface is made."""
+    project, feature = state.require_project(scene), result["feature"]
+    if feature not in [one.name for one in project.features()]:
+        project.add_feature(feature)
+        project.set_threshold(feature, round(result["threshold"], 6))
+    state.refresh(scene)
+    thresholding.outline_map(scene, name, feature, preview=not bpy.app.background)
+    return f"Map of {feature} in {name}; its threshold is {scene.tomoseg.features[feature].level:.2f}."
+
+
+def start_shapes(scene: Scene, name: str, mask: Path, options: dict[str, Any]) -> str:
+    """Make what is wanted of a mask in the project: surfaces, volumes or both."""
+    if options["surfaces"]:
+        return start_surfaces(scene, name, mask, options, with_volumes=options["volumes"])
+    return start_volumes(scene, name, mask)
+
+
+def start_surfaces(
+    scene: Scene, name: str, mask: Path, options: dict[str, Any], *, with_volumes: bool, after: str = ""
+) -> str:
+    """Let the worker make surfaces; they come into the scene when it is done.
+
+    after: the sentence of the step before, which the one at the end begins with.
+    """
+    project, stamp = state.require_project(scene), masks.stamp_of(mask)
+    chosen = {key: options[key] for key in WORKER_OPTIONS}
+    size = thresholding.shown_size(mrc.open_tomogram(mask))
+    params = {"mask": str(mask), "output": str(project.folder / "surfaces"), "number": True, **chosen, **size}
+
+    def done(scene: Scene, result: dict[str, Any]) -> str:
+        sentence = f"{after} {add_surfaces(scene, name, result['surfaces'], mask.name, stamp)}".strip()
         return start_volumes(scene, name, mask, after=sentence) if with_volumes else sentence
 
     return jobs.start(scene, "results", f"Surfaces of {name}", ("surface", params), done)
@@ -90,15 +157,30 @@ def _empty_of(scene: Scene, name: str) -> Any:
     return tomogram.find_tomogram(name) or tomogram.ensure_tomogram(name, opened.shape, opened.geometry)
 
 
-def add_surfaces(scene: Scene, name: str, made: list[dict[str, Any]]) -> str:
-    """Import the surfaces that the worker made, as it lists them."""
+def add_surfaces(scene: Scene, name: str, made: list[dict[str, Any]], mask: str, stamp: str) -> str:
+    """Import the surfaces that the worker made of a mask; those of the mask before that it has no more of go.
+
+    All files are read before the scene is touched, so that a damaged one leaves it as it was.
+    """
     empty = _empty_of(scene, name)
-    for entry in made:
-        meshes.import_surface(Path(entry["path"]), empty, entry["name"], entry["colour"])
+    read = [read_numbered_ply(Path(entry["path"])) for entry in made]
+    geometry = tomogram.geometry_of(empty)
+    for entry, (vertices, triangles, numbers) in zip(made, read, strict=True):
+        places = meshes.to_voxels(vertices, geometry)
+        surface = meshes.show_surface(places, triangles, empty, entry["name"], entry["colour"])
+        if numbers is not None:
+            meshes.set_numbers(surface.data, COMPONENT, numbers)
+        components.mark_surface(surface, mask, stamp, entry["value"], entry["feature"], entry["component"])
+    kept = {entry["name"] for entry in made}
+    for surface in components.of_mask(empty):
+        if meshes.feature_of(surface) not in kept:
+            bpy.data.objects.remove(surface)
     state.refresh(scene)
+    mask_edits.show_again(scene, empty, mask, stamp)
     if not made:
         return "No part is large enough: no surface was made."
-    return f"Surfaces of {', '.join(entry['name'] for entry in made)}."
+    features = dict.fromkeys(entry["feature"] for entry in made)
+    return f"Surfaces of {', '.join(features)}."
 
 
 def labels_of(mask: Path) -> list[LabelEntry]:
@@ -144,5 +226,5 @@ def add_volumes(scene: Scene, name: str, entries: list[LabelEntry]) -> str:
 
 
 register, unregister = bpy.utils.register_classes_factory(
-    (TOMOSEG_OT_import_mask, TOMOSEG_OT_import_surfaces, TOMOSEG_OT_import_volumes)
+    (TOMOSEG_OT_import_mask, TOMOSEG_OT_import_surfaces, TOMOSEG_OT_import_volumes, TOMOSEG_OT_open_mask)
 )

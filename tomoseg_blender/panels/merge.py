@@ -15,10 +15,16 @@ class TOMOSEG_PT_merge(TomosegPanel, Panel):
         layout, options = self.layout, context.scene.tomoseg.merge
         layout.use_property_split = True
         layout.use_property_decorate = False
+        column = layout.column(align=True)
+        column.active = not options.trained_thresholds
+        for feature in context.scene.tomoseg.features:
+            if feature.has_map:
+                column.prop(feature, "level", text=feature.name, slider=True)
         layout.prop(options, "trained_thresholds")
-        row = layout.row()
-        row.active = not options.trained_thresholds
-        row.prop(options, "threshold")
+        masks = context.scene.tomoseg.masks
+        column = layout.column(align=True, heading="Show")
+        column.prop(masks, "outlines")
+        column.prop(masks, "follow")
         operator(layout, "merge", icon="AUTOMERGE_ON")
         operator(layout, "resample", icon="FULLSCREEN_ENTER")
         draw_job(layout, context, "merge")

@@ -24,6 +24,9 @@ class TOMOSEG_PT_results(TomosegPanel, Panel):
         column.prop(options, "surfaces")
         column.prop(options, "volumes")
         operator(layout, "import_mask", icon="MESH_ICOSPHERE")
+        row = layout.row(align=True)
+        operator(row, "open_mask", text="Import File", icon="IMPORT")
+        row.prop(context.scene.tomoseg.masks, "kind", text="")
         draw_job(layout, context, "results")
 
 

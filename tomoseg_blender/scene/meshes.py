@@ -12,7 +12,7 @@ from . import marks
 from .collections import SURFACES, collection, link_only
 from .materials import feature_material
 from .palette import linear
-from .ply import read_ply
+from .ply import COMPONENT, read_numbered_ply
 from .tomogram import geometry_of, make_child, name_of
 from .units import file_voxel_size
 
@@ -23,10 +23,14 @@ def import_surface(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
     """The mesh object of a feature's surface, read from a PLY with vertices in Å; returns it.
 
     A surface imported before is updated in place: material, name, visibility and modifiers that the person set stay.
+    Where the vertices carry the numbers of components, the mesh gets them as the attribute "component".
     Raises TomosegError if the file is no such PLY; the scene then stays as it was.
     """
-    vertices, triangles = read_ply(path)
-    return show_surface(to_voxels(vertices, geometry_of(tomogram)), triangles, tomogram, feature, colour)
+    vertices, triangles, numbers = read_numbered_ply(path)
+    surface = show_surface(to_voxels(vertices, geometry_of(tomogram)), triangles, tomogram, feature, colour)
+    if numbers is not None:
+        set_numbers(surface.data, COMPONENT, numbers)
+    return surface
 
 
 def show_surface(
@@ -67,6 +71,32 @@ def to_voxels(points: NDArray[np.float32], geometry: Geometry) -> NDArray[np.flo
     size = np.array(file_voxel_size(geometry))
     voxels: NDArray[np.float32] = ((points - np.array(geometry.place)) / size).astype(np.float32)
     return voxels
+
+
+def set_numbers(mesh: Any, name: str, numbers: NDArray[np.int32]) -> None:
+    """Give each vertex of `mesh` a whole number as the attribute `name`; int32 (n,)."""
+    attribute = mesh.attributes.get(name) or mesh.attributes.new(name, "INT", "POINT")
+    attribute.data.foreach_set("value", np.ascontiguousarray(numbers, np.int32))
+
+
+def numbers_of(mesh: Any, name: str) -> NDArray[np.int32] | None:
+    """The vertices' numbers, int32 (n,), or None where the mesh has none of this name."""
+    attribute = mesh.attributes.get(name)
+    if attribute is None or attribute.domain != "POINT" or attribute.data_type != "INT":
+        return None
+    numbers = np.empty(len(attribute.data), np.int32)
+    attribute.data.foreach_get("value", numbers)
+    return numbers
+
+
+def arrays_of(mesh: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Vertices (n, 3) float32 and triangles (m, 3) int32 of a mesh; faces with more corners are cut into triangles."""
+    vertices = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", vertices)
+    mesh.calc_loop_triangles()
+    triangles = np.empty(3 * len(mesh.loop_triangles), np.int32)
+    mesh.loop_triangles.foreach_get("vertices", triangles)
+    return vertices.reshape(-1, 3), triangles.reshape(-1, 3)
 
 
 def fill_mesh(mesh: Any, vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:

@@ -14,10 +14,19 @@ _TYPES = {
     "double": "f8", "float64": "f8",
 }  # fmt: skip
 _HEADER_LIMIT = 65536
+COMPONENT = "component"
 
 
 def read_ply(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Vertices (n, 3) float32, (x, y, z), and triangles (m, 3) int32 of a little-endian binary PLY.
+
+    Raises TomosegError if the file can't be read, is cut off, or holds anything but triangles.
+    """
+    return read_numbered_ply(path)[:2]
+
+
+def read_numbered_ply(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32] | None]:
+    """The same, and the vertices' property "component", int32 (n,), or None where they have none.
 
     Raises TomosegError if the file can't be read, is cut off, or holds anything but triangles.
     """
@@ -33,7 +42,7 @@ def read_ply(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         ) from error
 
 
-def _parse(content: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _parse(content: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32] | None]:
     elements, start = _header(content)
     (vertex_name, vertex_count, vertex_fields), (face_name, face_count, face_fields) = elements[:2]
     if (vertex_name, face_name) != ("vertex", "face") or len(face_fields) != 1 or vertex_count < 0 or face_count < 0:
@@ -49,7 +58,8 @@ def _parse(content: bytes) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     triangles = faces["index"].astype(np.int32)
     if triangles.size and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertex_count:
         raise ValueError("a triangle names a vertex that is not there")
-    return vertices, triangles
+    numbers = table[COMPONENT].astype(np.int32) if COMPONENT in (vertex_type.names or ()) else None
+    return vertices, triangles, numbers
 
 
 def _header(content: bytes) -> tuple[list[tuple[str, int, list[tuple[str, str]]]], int]:
