@@ -49,12 +49,19 @@ def next_colour(features: list[Feature]) -> str:
 
 def save_features(path: Path, features: list[Feature]) -> None:
     """Write all features of a project, all or nothing."""
-    write_json(path, {"schema": SCHEMA, "features": [asdict(feature) for feature in features]})
+    write_json(path, {"schema": SCHEMA, "features": [_entry_of(feature) for feature in features]})
 
 
 def load_features(path: Path) -> list[Feature]:
     """All features of a project in their order; an empty list where the file does not exist yet."""
     return [_feature_from(entry, path) for entry in read_list(path, "features", SCHEMA)]
+
+
+def _entry_of(feature: Feature) -> dict[str, Any]:
+    entry = asdict(feature)
+    if feature.threshold == THRESHOLD:
+        del entry["threshold"]  # the usual one, as in projects that know none
+    return entry
 
 
 def _feature_from(entry: Any, path: Path) -> Feature:

@@ -6,8 +6,7 @@ import bpy
 from bpy.types import Context
 
 from ..tomo.errors import TomosegError
-from . import painting, parts, state, viewing
-from .scene.materials import colour_material, feature_material
+from . import masks, painting, parts, state, viewing
 
 
 def _told(action: Any, scene: Any) -> None:
@@ -98,6 +97,6 @@ def colour_changed(item: Any, _context: Context) -> None:
 
     def keep(scene: Any) -> None:
         state.require_project(scene).set_colour(item.name, colour)
-        colour_material(feature_material(item.name, colour), colour)
+        masks.set_colour(scene, item.name, colour)
 
     _told(keep, scene)

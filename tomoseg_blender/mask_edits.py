@@ -141,7 +141,7 @@ def negative_boxes(scene: Scene, component: Component, slices: int, size: int) -
         raise TomosegError(f"Component {component.number} is not shown any more: import the mask again.")
     kept = _Kept(scene, feature, item[0].name, components.others(empty, label, component), size)
     boxes, left_out = [], 0
-    for z in spread(found[1].vertices, slices, item[0].shape[0]):
+    for z in spread(*components.slices_of(found[1]), slices):
         for x, y in cover(near_slice(found[1].vertices, z), size):
             box = Box(item[0].name, feature, NEGATIVE, boxing.kept_inside((x, y, z), tuple(item[0].shape)), size)
             if kept.reaches_into(box):
@@ -174,12 +174,10 @@ class _Kept:
         )
 
 
-def spread(vertices: NDArray[np.float32], count: int, depth: int) -> list[int]:
-    """Up to `count` slices through the middle of what the vertices (n, 3) enclose, evenly apart."""
-    low, high = max(int(vertices[:, 2].min() + 0.5), 0), min(int(np.ceil(vertices[:, 2].max() - 0.5)) - 1, depth - 1)
-    high = max(high, low)
-    count = min(count, high - low + 1)
-    return [int(low + (high - low) * (2 * number + 1) / (2 * count) + 0.5) for number in range(count)]
+def spread(first: int, last: int, count: int) -> list[int]:
+    """Up to `count` of the slices from `first` to `last`, evenly apart and not at the very ends."""
+    count = min(count, last - first + 1)
+    return [first + (last - first + 1) * (2 * number + 1) // (2 * count) for number in range(count)]
 
 
 def near_slice(vertices: NDArray[np.float32], z: int) -> NDArray[np.float32]:

@@ -49,8 +49,8 @@ def _extent(scene: Scene, component: Component) -> str:
     found = None if empty is None else components.find_part(empty, component)
     if found is None or not len(found[1].vertices):
         return ""
-    low, high = found[1].vertices[:, 2].min(), found[1].vertices[:, 2].max()
-    return f", slices {max(int(low), 0)} to {int(np.ceil(high)) - 1}"
+    first, last = components.slices_of(found[1])
+    return f", slices {first} to {last}"
 
 
 def picked(scene: Scene) -> Component | None:

@@ -36,6 +36,13 @@ class Part:
     triangles: Ints
 
 
+def slices_of(part: Part) -> tuple[int, int]:
+    """The first and the last slice that a piece reaches into by at least half a voxel."""
+    z = part.vertices[:, 2]
+    first = max(int(z.min() + 0.5), 0)
+    return first, max(int(np.ceil(z.max() - 0.5)) - 1, first)
+
+
 def mark_surface(surface: Any, mask: str, stamp: str, value: int, feature: str, number: int | None) -> None:
     """Tell a surface what it shows. feature: the label's name, also for the surface of one component."""
     for name, told in {"mask": mask, "stamp": stamp, "value": value, "label": feature}.items():
