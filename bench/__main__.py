@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench import applying, latency, merging, surfaces, training
+from bench import applying, latency, merging, surfaces, training, window
 
 GROUPS = {
     "applying": applying.rows,
@@ -20,6 +20,7 @@ GROUPS = {
     "merging": merging.rows,
     "surfaces": lambda _folder, *, quick: surfaces.rows((64, 256, 256)) if quick else surfaces.rows(),
     "training": training.rows,
+    "window": window.rows,
 }
 COLUMNS = ("seconds", "cpu_seconds", "cpu_seconds_per_4096_slice", "peak_memory_mb", "dice")
 HEADINGS = ("seconds", "CPU s", "CPU s/4096²", "peak MB", "Dice")

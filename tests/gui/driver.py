@@ -20,10 +20,21 @@ import bpy
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from sidebar import Sidebar
+
 PACKAGE = "bl_ext.user_default.tomoseg"
+PATIENCE = 90  # seconds that a loaded machine may take for what a quick one does at once
+LETTERS = {
+    **{
+        str(n): name
+        for n, name in enumerate(("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"))
+    },
+    ".": "PERIOD",
+}
 
 
-class Gui:
+class Gui(Sidebar):
     """What a stage uses: events, places on the screen, pictures, facts."""
 
     def __init__(self, folder):
@@ -93,7 +104,12 @@ class Gui:
     def place_of(self, x, y):
         """Window pixels of the point (x, y) of the shown slice, in voxels."""
         scene = bpy.context.scene
-        empty = next(one for one in bpy.data.objects if one.get("tomoseg_kind") == "tomogram")
+        name = scene.tomoseg.shown
+        empty = next(
+            one
+            for one in bpy.data.objects
+            if (one.get("tomoseg_kind"), one.get("tomoseg_tomogram")) == ("tomogram", name)
+        )
         z = scene.tomoseg.tomograms[scene.tomoseg.shown].slice_z
         area = self.area("VIEW_3D")
         region = self.region(area)
@@ -110,11 +126,39 @@ class Gui:
         with bpy.context.temp_override(window=self.window, screen=self.window.screen):
             bpy.ops.screen.screenshot(filepath=str(self.folder / f"{name}.png"), check_existing=False)
 
-    def until(self, condition, seconds=30, what="condition"):
+    def until(self, condition, seconds=PATIENCE, what="condition"):
         limit = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < limit, f"{what}: not within {seconds} s"
-            yield 0.1
+            yield 0.05
+
+    def redrawn(self, times=2):
+        """Until Blender has drawn the 3D view again, so that a picture shows what is there now."""
+        drawn = []
+        handle = bpy.types.SpaceView3D.draw_handler_add(lambda: drawn.append(1), (), "WINDOW", "POST_PIXEL")
+        try:
+            for area in self.window.screen.areas:
+                area.tag_redraw()
+            yield from self.until(lambda: len(drawn) >= 1, what="a redraw")
+            for _ in range(times):
+                for area in self.window.screen.areas:
+                    area.tag_redraw()
+                yield 0.1
+        finally:
+            bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+
+    def photograph(self, name):
+        """A picture of what is there now, once it is drawn."""
+        yield from self.redrawn()
+        self.picture(name)
+
+    def type_text(self, text):
+        for letter in text:
+            x, y = (round(one) for one in self.mouse)
+            kind = LETTERS.get(letter, letter.upper())
+            self.window.event_simulate(type=kind, value="PRESS", unicode=letter, x=x, y=y)
+            self.send(kind, "RELEASE")
+            yield 0.05
 
 
 def png_of(dump):
@@ -145,6 +189,7 @@ class Run:
     def __init__(self, stage, folder):
         self.stage, self.gui = stage, Gui(folder)
         self.steps = None
+        self.began = time.monotonic()
 
     def tick(self):
         try:
@@ -162,7 +207,12 @@ class Run:
         return None
 
     def end(self, result):
-        report = {"result": result, "blender": bpy.app.version_string, "facts": self.gui.facts}
+        report = {
+            "result": result,
+            "blender": bpy.app.version_string,
+            "seconds": round(time.monotonic() - self.began, 1),
+            "facts": self.gui.facts,
+        }
         path = self.gui.folder / f"{self.stage.stem}.json"
         path.write_text(json.dumps(report, indent=1))
         # As by `kill -9`: what a stage wants to survive must be on the disk by now.

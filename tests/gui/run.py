@@ -3,7 +3,9 @@
 Usage: run.py --blender BLENDER --out FOLDER [STAGE …]     (stages: the files stage_*.py, in their order)
 
 Exit status 0: all stages passed; 1: one failed; 77: skipped, because there is no window to be had here.
-Without a DISPLAY an Xvfb is started where there is one. Only Python's own library is used.
+Without a DISPLAY an Xvfb is started where there is one. Without a Blender, the ones of the shared `blender-gui` are
+used that are set up (--suite names one). Only Python's own library is used. A stage that fails is run once more from
+the state before it; the report says so. Set TOMOSEG_GUI_TIMING to make missed aims of the timings an error.
 """
 
 import argparse
@@ -13,12 +15,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SKIPPED = 77
 SIZE = (1280, 860)
+STATE = ("project", "work.blend")  # what a stage leaves for the next one
 SETUP = """
 import bpy
 preferences = bpy.context.preferences
@@ -36,13 +40,16 @@ def main() -> int:
     parser.add_argument("--blender", default="blender")
     parser.add_argument("--out", type=Path, default=Path("gui-output"))
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one stage")
+    parser.add_argument(
+        "--suite", help="which of the Blenders of blender-gui, such as sid; default: all that are set up"
+    )
     parser.add_argument("stages", nargs="*")
     options = parser.parse_args()
     blender = shutil.which(options.blender)
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     if blender is None:
-        return run_in_tree(out, options.stages)
+        return run_in_trees(out, options.suite, options.stages)
     with tempfile.TemporaryDirectory(prefix="tomoseg-gui-") as resources:
         environment = {**os.environ, "BLENDER_USER_RESOURCES": resources}
         server = start_server(environment)
@@ -52,22 +59,66 @@ def main() -> int:
         try:
             install(blender, environment, Path(resources))
             stages = options.stages or sorted(path.stem for path in HERE.glob("stage_*.py"))
-            return max(run_stage(blender, environment, HERE / f"{name}.py", out, options.timeout) for name in stages)
+            return max(run_twice(blender, environment, HERE / f"{name}.py", out, options.timeout) for name in stages)
         finally:
             if server is not None:
                 server.terminate()
 
 
-def run_in_tree(out: Path, stages: list[str]) -> int:
-    """Run all this in the tree of the shared `blender-gui`, which brings a Blender and Xvfb; skipped without one."""
+def run_in_trees(out: Path, suite: str | None, stages: list[str]) -> int:
+    """Run all this in the trees of the shared `blender-gui`, which bring a Blender and Xvfb; skipped without one."""
     tool = Path(os.environ.get("TOMOSEG_SHARED", ROOT.parent / "shared")) / "blender-gui"
-    ready = tool.is_file() and subprocess.run([sys.executable, tool, "path"], capture_output=True, check=False)
-    if not ready or ready.returncode:
+    wanted = [suite] if suite else ["sid", "trixie"]
+    ready = [one for one in wanted if is_ready(tool, one)]
+    for one in wanted if ready else []:
+        if one not in ready:
+            print(f"skipped: the Blender of {one}, which is not set up here")
+    if not ready:
         print("skipped: there is no Blender here; name one with --blender (make test-gui BLENDER=...)")
         return SKIPPED
+    worst = 0
+    for one in ready:
+        own = out if suite else out / one
+        own.mkdir(parents=True, exist_ok=True)
+        worst = max(worst, run_in_tree(tool, one, own, stages))
+    return worst
+
+
+def is_ready(tool: Path, suite: str) -> bool:
+    """True if `blender-gui` has this suite set up, and may use it: that takes root."""
+    words = [sys.executable, str(tool), "exec", "--suite", suite, "--", "blender", "--version"]
+    return tool.is_file() and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def run_in_tree(tool: Path, suite: str, out: Path, stages: list[str]) -> int:
+    """Run the stages in one suite's tree, with the worker's environment and its Python bound to where they are here."""
     inside = "/tmp/tomoseg"
-    words = ["--bind", f"{ROOT}:{inside}", "--bind", f"{out}:/out", "--", "python3", f"{inside}/tests/gui/run.py"]
-    return subprocess.run([sys.executable, tool, "exec", *words, "--out", "/out", *stages], check=False).returncode
+    words = [sys.executable, str(tool), "exec", "--suite", suite]
+    binds = [(ROOT, inside), (out, "/out"), *((folder, folder) for folder in worker_folders())]
+    words += [word for source, target in binds for word in ("--bind", f"{source}:{target}")]
+    passed = {name: os.environ[name] for name in ("TOMOSEG_GUI_TIMING",) if name in os.environ}
+    python = worker_python()
+    if python is not None:
+        passed["TOMOSEG_PYTHON"] = str(python)
+    words += [word for name, value in passed.items() for word in ("--env", f"{name}={value}")]
+    words += ["--", "python3", f"{inside}/tests/gui/run.py", "--out", "/out", *stages]
+    return subprocess.run(words, check=False).returncode
+
+
+def worker_python() -> Path | None:
+    """The Python of the worker's environment: the one named by TOMOSEG_PYTHON, or the checkout's own; None without."""
+    python = Path(os.environ.get("TOMOSEG_PYTHON") or ROOT / ".venv" / "bin" / "python")
+    return python if python.exists() else None
+
+
+def worker_folders() -> list[Path]:
+    """What that Python needs: its environment, and the installation that the environment was made from."""
+    python = worker_python()
+    if python is None:
+        return []
+    asked = [str(python), "-c", "import sys; print(sys.prefix); print(sys.base_prefix)"]
+    prefixes = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [Path(one) for one in dict.fromkeys(prefixes) if one and Path(one) not in (Path("/usr"), Path("/"))]
 
 
 def start_server(environment: dict[str, str]) -> "subprocess.Popen[str] | None":
@@ -100,9 +151,36 @@ def install(blender: str, environment: dict[str, str], folder: Path) -> None:
     subprocess.run([blender, *words], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
+def run_twice(blender: str, environment: dict[str, str], stage: Path, out: Path, timeout: float) -> int:
+    """Run a stage, and once more from the same state if it failed; returns 0 if it passed then."""
+    with tempfile.TemporaryDirectory(prefix="tomoseg-gui-state-") as kept:
+        copy_state(out, Path(kept))
+        if run_stage(blender, environment, stage, out, timeout) == 0:
+            return 0
+        for path in (*out.glob(f"failure_{stage.stem}*.png"), out / f"{stage.stem}.log"):
+            if path.exists():
+                path.replace(path.with_stem(f"{path.stem}_first_try"))
+        copy_state(Path(kept), out)
+    print(f"{stage.stem} failed: it is repeated once")
+    failed = run_stage(blender, environment, stage, out, timeout)
+    print(f"{stage.stem}: {'failed again' if failed else 'passed when it was repeated'}")
+    return failed
+
+
+def copy_state(source: Path, target: Path) -> None:
+    """Make the state of `target` that of `source`."""
+    for name in STATE:
+        shutil.rmtree(target / name, ignore_errors=True)
+        (target / name).unlink(missing_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name)
+        elif (source / name).exists():
+            shutil.copy2(source / name, target / name)
+
+
 def run_stage(blender: str, environment: dict[str, str], stage: Path, out: Path, timeout: float) -> int:
     """Run one stage in a new Blender; returns 0 if it passed."""
-    report = out / f"{stage.stem}.json"
+    report, began = out / f"{stage.stem}.json", time.monotonic()
     report.unlink(missing_ok=True)
     geometry = ["--window-geometry", "0", "0", *map(str, SIZE)]
     words = ["--enable-event-simulate", *geometry, "--python", str(HERE / "driver.py"), "--", str(stage), str(out)]
@@ -111,18 +189,19 @@ def run_stage(blender: str, environment: dict[str, str], stage: Path, out: Path,
             # The stage kills its Blender at the end, so the exit status tells nothing.
             subprocess.run([blender, *words], env=environment, stdout=log, stderr=log, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
-            print(f"{stage.stem}: not done after {timeout:g} s")
+            print(f"{stage.stem}: not done after {timeout:g} s", flush=True)
             return 1
     if not report.is_file():
-        print(f"{stage.stem}: Blender ended early, see {log.name}")
+        print(f"{stage.stem}: Blender ended early, see {log.name}", flush=True)
         crash = Path(tempfile.gettempdir()) / "blender.crash.txt"
         if crash.is_file():
             shutil.move(crash, out / f"{stage.stem}.crash.txt")
         return 1
     told = json.loads(report.read_text())
-    print(f"{stage.stem} (Blender {told['blender']}): {told['result']}")
+    print(f"{stage.stem} (Blender {told['blender']}): {told['result']} after {time.monotonic() - began:.0f} s")
     for name, value in told["facts"].items():
         print(f"  {name}: {value}")
+    sys.stdout.flush()
     return 0 if told["result"] == "passed" else 1
 
 

@@ -1,161 +1,210 @@
-"""Paint, erase, change the slice and go back, undo, fill, flood; then Blender is killed."""
-
-import importlib
-import runpy
-import time
-from pathlib import Path
+"""Paint, erase, ignore, flood, change the slice and go back, undo, fill by buttons; killed in mid-stroke."""
 
 import bpy
 import numpy as np
-
-PACKAGE = "bl_ext.user_default.tomoseg"
-SHAPE = (200, 260)
-
-
-def part(name):
-    return importlib.import_module(f"{PACKAGE}.{name}")
-
-
-def settings():
-    """Asked for anew each time: undo replaces the scene."""
-    return bpy.context.scene.tomoseg
-
-
-def shown_slice():
-    return settings().tomograms["cell"].slice_z
-
-
-def painted(z):
-    """The label on a slice as it is painted now."""
-    labels = part("tomoseg_blender.scene.labels")
-    if labels.find_label_image("cell", "vesicle", z) is None:
-        return np.zeros(SHAPE, np.int8)
-    return labels.read_slice_label("cell", "vesicle", z)
-
-
-def saved(gui, z):
-    path = gui.folder / "project" / "labels" / "cell__vesicle" / f"z{z:05d}.mrc"
-    return part("tomo.labels").load_label(path, SHAPE)
+from scenery import PLACES, SHAPE, begin, painted, part, saved, settings, shown_slice
 
 
 def steps(gui):
     if not (gui.folder / "work.blend").is_file():  # run by itself, without the first stage
         yield from prepare(gui)
     bpy.ops.wm.open_mainfile(filepath=str(gui.folder / "work.blend"))
-    yield 3.0
+    yield from gui.until(lambda: settings().shown == "cell", what="the .blend")
+    yield from gui.redrawn()
     assert sum(one.get("tomoseg_kind") == "box" for one in bpy.data.objects) == 11
-    yield from begin(gui)
+    yield from enter(gui)
     yield from strokes(gui)
+    yield from ignore(gui)
+    yield from in_the_image_editor(gui)
+    yield from radius(gui)
     yield from other_slice(gui)
     yield from computed(gui)
+    yield from flood(gui)
     yield from leave(gui)
 
 
 def prepare(gui):
     """What the first stage leaves, by operators: a tomogram with ten positive boxes and a negative one."""
-    first = runpy.run_path(str(Path(__file__).with_name("stage_1_boxes.py")))
-    first["make_project"](gui.folder / "project")
-    for one in list(bpy.data.objects):
-        bpy.data.objects.remove(one)
-    bpy.ops.tomoseg.open_project(directory=str(gui.folder / "project"))
-    yield from first["open_tomogram"](gui)
-    for x, y in first["PLACES"]:
+    yield from begin(gui)
+    for x, y in PLACES:
         bpy.ops.tomoseg.add_box(location=(x, y, 10), kind="positive", size=64)
     bpy.ops.tomoseg.add_box(location=(150, 170, 10), kind="negative", size=64)
     bpy.ops.wm.save_as_mainfile(filepath=str(gui.folder / "work.blend"))
 
 
-def begin(gui):
+def enter(gui):
     """B enters painting from the box tool; a bracket changes the radius."""
     settings().tomograms["cell"].slice_z = 10
     yield from gui.move(gui.place_of(130, 100))
     yield from gui.key("B")
     yield from gui.until(lambda: bpy.context.mode == "PAINT_TEXTURE", what="painting")
-    yield 8.0  # shaders are compiled on the first view in Material Preview
-    radius = settings().brush_radius
+    before = settings().brush_radius
     yield from gui.key("RIGHT_BRACKET")
-    assert settings().brush_radius == radius + 0.5, settings().brush_radius
-    yield 1.0
-    gui.picture("10_painting_begun")
+    yield from gui.until(lambda: settings().brush_radius == before + 0.5, what="a larger radius")
+    yield from gui.photograph("10_painting_begun")
+
+
+def stroke(gui, places, z=10, **how):
+    """Drag, and wait until the label has changed and the stroke has ended."""
+    before, painting = painted(z), part("tomoseg_blender.painting")
+    yield from gui.drag(places, **how)
+    yield from gui.until(lambda: not np.array_equal(painted(z), before), what="a stroke")
+    yield from gui.until(lambda: not painting.is_stroking(), what="the end of a stroke")
+    yield 0.2
 
 
 def strokes(gui):
-    waits = []
-    for number, y in enumerate((30, 65, 100, 135, 170)):
-        before = np.count_nonzero(painted(10))
-        yield from gui.drag([gui.place_of(60, y), gui.place_of(120, y + 5)])
-        began = time.perf_counter()
-        yield from gui.until(lambda before=before: np.count_nonzero(painted(10)) > before, what=f"stroke {number}")
-        waits.append(1000 * (time.perf_counter() - began))
-    label = painted(10)
-    rows = np.flatnonzero(label[:, 90])
+    for y in (30, 65, 100, 135, 170):
+        yield from stroke(gui, [gui.place_of(60, y), gui.place_of(120, y + 5)])
+    rows = np.flatnonzero(painted(10)[:, 90])
     gui.facts["rows of a stroke of radius 3.5 voxels"] = int((rows < 50).sum())
     assert 5 <= (rows < 50).sum() <= 10, rows
-    gui.picture("11_five_strokes")
-    yield from gui.drag([gui.place_of(60, 65), gui.place_of(120, 70)], ctrl=True)
-    yield 0.5
+    yield from gui.photograph("11_five_strokes")
+    yield from stroke(gui, [gui.place_of(60, 65), gui.place_of(120, 70)], ctrl=True)
     assert not painted(10)[60:75, 70:110].any(), "Ctrl erases"
     assert painted(10)[98:107, 70:110].any(), "the other strokes stay"
-    yield from gui.drag([gui.place_of(60, 170), gui.place_of(80, 172)], button="RIGHTMOUSE")
-    yield 0.5
+    yield from stroke(gui, [gui.place_of(60, 170), gui.place_of(80, 172)], button="RIGHTMOUSE")
     assert not painted(10)[168:174, 64:76].any(), "the right button erases"
     brush = bpy.context.tool_settings.image_paint.brush
     yield from gui.until(lambda: brush.blend == "MIX", what="a brush that paints again")
-    gui.picture("12_erased")
+    yield from gui.photograph("12_erased")
+
+
+def ignore(gui):
+    """I paints what does not count, and back."""
+    yield from gui.key("I")
+    yield from gui.until(lambda: settings().paint_role == "ignore", what="I")
+    yield from stroke(gui, [gui.place_of(150, 120), gui.place_of(180, 120)])
+    assert (painted(10)[120, 155:175] == 2).all()
+    yield from gui.key("I")
+    yield from gui.until(lambda: settings().paint_role == "label", what="I again")
+
+
+def in_the_image_editor(gui):
+    """A stroke in the Image Editor has the same radius in voxels, and can be undone."""
+    editor = gui.area("IMAGE_EDITOR")
+    region = gui.region(editor)
+
+    def at(x, y):
+        place = region.view2d.view_to_region(x / SHAPE[2], y / SHAPE[1], clip=False)
+        return region.x + place[0], region.y + place[1]
+
+    before = painted(10)
+    yield from stroke(gui, [at(150, 150), at(170, 152), at(190, 150)])
+    rows = np.flatnonzero((painted(10) != before)[:, 170])
+    gui.facts["rows of the same brush in the Image Editor"] = len(rows)
+    assert 5 <= len(rows) <= 10 and 140 < rows.min() < 160, rows
+    yield from gui.photograph("13_image_editor")
+    yield from gui.key("Z", ctrl=True)
+    yield from gui.until(lambda: np.array_equal(painted(10), before), what="the stroke undone")
+
+
+def radius(gui):
+    """F changes the radius on the screen, and the radius in voxels follows."""
+    before = settings().brush_radius
+    yield from gui.move(gui.place_of(200, 100))
+    yield from gui.key("F")
+    x, y = gui.place_of(200, 100)
+    yield from gui.move((x + 15, y))
+    yield from gui.click((x + 15, y))
+    yield from gui.until(lambda: settings().brush_radius > before + 3, what="a radius chosen with F")
+    gui.facts["radius in voxels after F"] = settings().brush_radius
+    settings().brush_radius = before
+    yield 0.7
 
 
 def other_slice(gui):
     """The next slice without leaving painting, and back; undo reaches the right slice."""
     first = painted(10)
+    yield from gui.move(gui.place_of(200, 100))
     yield from gui.key("UP_ARROW")
-    assert shown_slice() == 11 and bpy.context.mode == "PAINT_TEXTURE"
+    yield from gui.until(lambda: shown_slice() == 11, what="the next slice")
+    assert bpy.context.mode == "PAINT_TEXTURE"
     assert (saved(gui, 10) == first).all(), "leaving a slice saves it"
-    yield from gui.drag([gui.place_of(150, 50), gui.place_of(200, 60)])
-    yield 0.5
+    yield from stroke(gui, [gui.place_of(150, 50), gui.place_of(200, 60)], z=11)
     assert painted(11).any() and (painted(10) == first).all(), "a stroke stays on its slice"
     yield from gui.key("DOWN_ARROW")
-    assert shown_slice() == 10
-    gui.picture("13_back_on_the_first_slice")
+    yield from gui.until(lambda: shown_slice() == 10, what="back")
+    yield from gui.photograph("14_back_on_the_first_slice")
     yield from gui.key("Z", ctrl=True)
-    yield 0.5
-    assert shown_slice() == 11, "undo goes back to the slice of the stroke first"
+    yield from gui.until(lambda: shown_slice() == 11, what="undo goes to the slice of the stroke first")
     yield from gui.key("Z", ctrl=True)
-    yield 0.5
-    assert not painted(11).any(), "and then takes the stroke back"
+    yield from gui.until(lambda: not painted(11).any(), what="and then takes the stroke back")
     assert (painted(10) == first).all()
-    assert not saved(gui, 11).any()
+    yield from gui.until(lambda: not saved(gui, 11).any(), what="and the file follows")
 
 
 def computed(gui):
-    """Copy, undo, flood: new images take the place of painted ones, and the files follow undo."""
-    assert shown_slice() == 11
-    bpy.ops.tomoseg.copy_label("EXEC_DEFAULT", True)
-    yield 0.5
-    assert (painted(11) == painted(10)).all() and painted(11).any()
-    gui.picture("14_copied")
+    """Copy, interpolate and take the prediction by their buttons; undo, and the files follow."""
+    yield from gui.open_panel("TOMOSEG_PT_paint")
+    yield from gui.press_button("tomoseg.copy_label")
+    yield from gui.until(lambda: painted(11).any() and (painted(11) == painted(10)).all(), what="a copy")
+    yield from gui.move(gui.place_of(200, 100))
     yield from gui.key("Z", ctrl=True)
-    yield 0.5
-    assert not painted(11).any() and not saved(gui, 11).any(), "undo takes the copy back, in the file too"
+    yield from gui.until(lambda: not painted(11).any() and not saved(gui, 11).any(), what="the copy undone")
     yield from gui.key("Z", ctrl=True, shift=True)
-    yield 0.5
-    assert (saved(gui, 11) == painted(10)).all(), "redo brings it again"
-    settings().brush_radius = 20
-    before = np.count_nonzero(painted(11))
-    yield from gui.click(gui.place_of(220 + 12, 90), alt=True)
-    yield 1.0
-    gui.facts["voxels flooded on a ring"] = int(np.count_nonzero(painted(11)) - before)
-    assert np.count_nonzero(painted(11)) > before + 30
-    gui.picture("15_flooded")
+    yield from gui.until(lambda: np.array_equal(saved(gui, 11), painted(10)), what="the copy redone")
+    yield from gui.key("UP_ARROW")
+    yield from gui.until(lambda: shown_slice() == 12, what="slice 12")
+    write_map(gui)
+    yield from gui.press_button("tomoseg.label_from_map")
+    yield from gui.until(lambda: np.all(painted(12)[90, 222:226]), what="the prediction as a label")
+    yield from gui.move(gui.place_of(200, 100))
+    yield from gui.key("PAGE_DOWN")
+    yield from gui.until(lambda: shown_slice() == 2, what="slice 2")
+    yield from stroke(gui, [gui.place_of(60, 100), gui.place_of(120, 105)], z=2)
+    yield from gui.key("UP_ARROW")
+    yield from gui.press_button("tomoseg.interpolate_label")
+    yield from gui.until(lambda: np.any(painted(3)[101, 70:110]), what="an interpolated label")
+    yield from gui.photograph("15_interpolated")
+    yield from gui.move(gui.place_of(200, 100))
+    yield from gui.key("PAGE_UP")
+    yield from gui.until(lambda: shown_slice() == 13, what="slice 13")
+
+
+def write_map(gui):
+    """A network's map of the feature, as applying leaves it: a bar on slice 12."""
+    project = part("tomo.project").Project.open(gui.folder / "project")
+    found = np.zeros(SHAPE, np.float32)
+    found[12, 88:93, 220:230] = 1.5
+    geometry = part("tomo.mrc").open_tomogram(project.tomogram_path("cell")).geometry
+    part("tomo.mrc").write_mrc(project.segmentation_path("cell", "vesicle"), found, geometry)
+
+
+def flood(gui):
+    """Alt+drag along a ring takes the ring and not what lies beside it; Ctrl+Z takes it back at once."""
+    yield from gui.key("DOWN_ARROW")
+    yield from gui.key("DOWN_ARROW")
+    yield from gui.until(lambda: shown_slice() == 11, what="slice 11")
+    settings().brush_radius = 5
+    before = painted(11)
+    angles = np.linspace(0, np.pi, 9)
+    ring = [gui.place_of(220 + 12 * np.cos(angle), 90 + 12 * np.sin(angle)) for angle in angles]
+    yield from gui.drag(ring, alt=True)
+    yield from gui.until(lambda: np.count_nonzero(painted(11) != before) > 60, what="a flooded ring")
+    taken = painted(11) != before
+    yield from gui.until(lambda: np.array_equal(saved(gui, 11), painted(11)), what="the flood in the project")
+    gui.facts["voxels flooded along half a ring"] = int(taken.sum())
+    assert taken[100:104, 218:223].any() and not taken[86:95, 215:226].any(), "the ring, not its inside"
+    yield from gui.photograph("16_flooded")
+    yield from gui.key("Z", ctrl=True)
+    yield from gui.until(lambda: np.array_equal(painted(11), before), what="the flood undone")
+    settings().brush_radius = 3.5
+    yield 0.7
 
 
 def leave(gui):
-    """Save, paint once more, wait for what saves by itself; the driver then kills Blender."""
+    """Save the .blend, paint on, let it be saved by itself; then Blender is killed while a stroke is drawn."""
     bpy.ops.wm.save_mainfile()
-    yield 0.5
-    yield from gui.drag([gui.place_of(40, 190), gui.place_of(70, 190)])  # reaches over the edge of the slice
-    yield 0.5
-    assert painted(11)[198, 40:70].all() and not painted(11)[:3].any(), "the opposite edge is not painted"
-    bpy.ops.tomoseg.save_labels()
-    for z in (10, 11):
+    yield 1.1  # files have to be newer than the .blend, by the clock of any file system
+    yield from stroke(gui, [gui.place_of(40, 190), gui.place_of(70, 198)], z=11)  # reaches over the slice's edge
+    assert painted(11)[195, 50:60].any() and not painted(11)[:3].any(), "the opposite edge is not painted"
+    yield from gui.until(lambda: np.array_equal(saved(gui, 11), painted(11)), what="what saves by itself")
+    for z in (2, 3, 10, 11, 12):
         np.save(gui.folder / f"expected_{z}.npy", painted(z))
+    yield from gui.move(gui.place_of(40, 20))
+    gui.send("LEFTMOUSE", "PRESS")
     yield 0.2
+    for x in range(45, 100, 10):
+        yield from gui.move(gui.place_of(x, 20))
+    assert part("tomoseg_blender.painting").is_stroking(), "the driver now kills Blender in mid-stroke"
