@@ -93,7 +93,7 @@ def _tiles(mask: Mask, z0: int, ids: NDArray[np.int32]) -> Iterator[_Tile]:
             corner = np.array([z0, y0, x0])
             values = _with_halo(mask, corner, rows.shape)
             core = values[tuple(slice(HALO, HALO + length) for length in rows.shape)]
-            for value in np.unique(core[rows > 0]):
+            for value in np.flatnonzero(np.bincount(core[rows > 0])):  # sorting all voxels would take far longer
                 yield _cropped(_Tile(int(value), values == value, np.where(core == value, rows, 0), corner))
 
 
