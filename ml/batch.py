@@ -1,30 +1,31 @@
-"""Segment many tomograms: apply networks, merge, make surfaces, measure, for one tomogram after the other.
+"""Segment many tomograms: apply networks, merge, make surfaces, measure; on all cores of this machine, or on a cluster.
 
 A file that cannot be used does not stop the rest: the table at the end says what was made of each tomogram and what
-went wrong, and the exit status is 1 if anything did. A second run does only what is missing or out of date. In the
-output folder: segmentations/, masks/, surfaces/, tables/ (one CSV per tomogram) and batch.csv (the table).
+went wrong, and the exit status is 1 if anything did. A second run does only what is missing or out of date, and goes
+on with maps that are half done. In the output folder: segmentations/, masks/, surfaces/, tables/ (one CSV per tomogram)
+and batch.csv (the table).
+
+The work is cut into tasks, so that one huge tomogram, too, uses all workers: processes of this machine (--workers),
+jobs of SLURM, PBS or LSF (--cluster) or those of a Dask scheduler that runs already (--scheduler). The tasks of a
+process that is lost are done again. --memory is for each process. Maps are equal to the bit wherever they are made by
+processes of equally many threads.
 """
 
 import csv
 import io
-import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ml.apply import Options as ApplyOptions
 from ml.apply_options import Applying
-from ml.faults import bug_sentence, keep_traceback, sentence_for
-from ml.ledger import Ledger, file_key, key_of
 from ml.options import UsageError, option
-from ml.report import Cancelled, Part, Report
+from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.files import replacing
-from tomo.names import result_name, tomogram_name
+from tomo.names import tomogram_name
 
 SUMMARY = "apply, merge, measure and make surfaces for many tomograms"
-COLUMNS = ("tomogram", "status", "seconds", "found", "error")
+TASKS_PER_WORKER = 3
 
 
 @dataclass(frozen=True)
@@ -42,29 +43,55 @@ class Options(Applying):
     trained_thresholds: bool = option(False, help="use the thresholds that the trainings fixed")
     measure: bool = option(True, help="leave out the tables")
     surfaces: bool = option(True, help="leave out the surfaces")
+    workers: int = option(
+        0, help="processes of this machine, which share its cores; 1: no more than this one; 0: what suits", metavar="N"
+    )
+    cluster: Path | None = option(None, help="YAML file that says which jobs to submit to a cluster", metavar="FILE")
+    scheduler: str | None = option(
+        None, help="address of a Dask scheduler that runs, tcp://HOST:PORT", metavar="ADDRESS"
+    )
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
     """Segment all tomograms; returns one row for each. "problem" is the sentence that makes the exit status 1.
 
-    Raises UsageError or TomosegError only for what concerns all of them (a network, the thresholds), and Cancelled.
+    Raises UsageError or TomosegError only for what concerns all of them (a network, the thresholds, the cluster), and
+    Cancelled.
     """
+    from ml.batch_plan import Batch, Plan
+    from ml.batch_run import Coordinator
+    from ml.cluster import crew_for
+
     thresholds = _thresholds(options)
     _check_names(options)
-    rows = []
-    for number, path in enumerate(options.tomograms):
-        part = Part(report, number / len(options.tomograms), (number + 1) / len(options.tomograms))
-        attempt = Attempt(path)
-        with attempt:
-            attempt.found, attempt.kept = Segmentation(options, path, thresholds, part).make()
-        rows.append(attempt.row())
-        if attempt.error:
-            report.log(f"{path.name}: {attempt.error}")
+    applying = Applying(**{entry.name: getattr(options, entry.name) for entry in fields(Applying)})
+    with crew_for(options, report) as crew:
+        wanted = -(-TASKS_PER_WORKER * crew.most // len(options.tomograms)) if crew.most > 1 else 1
+        batch = Batch(
+            tuple(path.absolute() for path in options.networks),
+            options.output.absolute(),
+            thresholds,
+            applying,
+            options.measure,
+            options.surfaces,
+            wanted,
+        )
+        plans = [Plan(batch, path.absolute()) for path in options.tomograms]
+        rows = Coordinator(plans, crew, report).run()
+        dashboard = crew.dashboard
+    order = [path.name for path in options.tomograms]
+    rows.sort(key=lambda row: order.index(row["tomogram"]))
+    return _result(options, rows, dashboard)
+
+
+def _result(options: Options, rows: list[dict[str, Any]], dashboard: str | None) -> dict[str, Any]:
     table = options.output / "batch.csv"
     with replacing(table) as temporary:
         temporary.write_text(_as_csv(rows), encoding="utf-8")
     failed = [row["tomogram"] for row in rows if row["error"]]
     result: dict[str, Any] = {"output": str(options.output), "table": str(table), "rows": rows, "failed": len(failed)}
+    if dashboard:
+        result["dashboard"] = dashboard
     if failed:
         result["problem"] = f"{len(failed)} of {len(rows)} tomograms failed ({failed[0]} first): see {table}."
     return result
@@ -81,110 +108,9 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join([*lines, f"Wrote {result['table']}"])
 
 
-class Attempt:
-    """One tomogram's turn, as a `with` block: whatever goes wrong becomes its row in the table, except a cancel."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._began = path, time.monotonic()
-        self.found, self.kept, self.error = "", False, ""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if error is None or isinstance(error, Cancelled | UsageError) or not isinstance(error, Exception):
-            return False
-        sentence = str(error) if isinstance(error, TomosegError) else sentence_for(error)
-        self.error = sentence or f"{bug_sentence(error)} The log is {keep_traceback(error)}."
-        return True
-
-    def row(self) -> dict[str, Any]:
-        """The tomogram's line: done, kept from an earlier run, or failed."""
-        status = "failed" if self.error else "kept" if self.kept else "done"
-        values = (self._path.name, status, time.monotonic() - self._began, self.found, self.error)
-        return dict(zip(COLUMNS, values, strict=True))
-
-
-class Segmentation:
-    """All steps for one tomogram, each done only where an earlier run has not done it already."""
-
-    def __init__(self, options: Options, path: Path, thresholds: tuple[float, ...], report: Report) -> None:
-        self._options, self._path, self._thresholds, self._report = options, path, thresholds, report
-        self._name = tomogram_name(path)
-        self._kept: list[bool] = []
-
-    def make(self) -> tuple[str, bool]:
-        """Do what is missing; returns what was found, in words, and whether nothing had to be done."""
-        if not self._path.is_file():
-            raise TomosegError(f"There is no tomogram {self._path}: check its name.")
-        self._ledger = Ledger(self._options.output / "batch" / f"{self._name}.json")
-        maps, keys = [], []
-        count = len(self._options.networks)
-        for number, network in enumerate(self._options.networks):
-            key, result = self._apply(network, Part(self._report, 0.7 * number / count, 0.7 * (number + 1) / count))
-            maps.append(Path(result["map"]))
-            keys.append(key)
-        key, merged = self._merge(maps, keys, Part(self._report, 0.7, 0.8))
-        if any(label["voxels"] for label in merged["labels"]):
-            mask = Path(merged["mask"])
-            if self._options.surfaces:
-                self._surfaces(mask, key, Part(self._report, 0.8, 0.9))
-            if self._options.measure:
-                self._measure(mask, key, Part(self._report, 0.9, 1.0))
-        found = ", ".join(f"{label['name']} {label['voxels']}" for label in merged["labels"])
-        return f"{found} voxels", all(self._kept)
-
-    def _apply(self, network: Path, report: Report) -> tuple[str, dict[str, Any]]:
-        from ml.apply import run as apply
-
-        options = _apply_options(self._options, network, self._path)
-        key = key_of(file_key(network), file_key(self._path), options.changing())
-        result = self._once(f"apply {network.name}", key, lambda: apply(options, report)["maps"][0], ("map",))
-        return key, result
-
-    def _merge(self, maps: list[Path], keys: list[str], report: Report) -> tuple[str, dict[str, Any]]:
-        from ml.merge import Options as MergeOptions
-        from ml.merge import run as merge
-
-        output = self._options.output / "masks" / f"{result_name(self._name, 'mask')}.mrc"
-        options = MergeOptions(tuple(maps), output, self._thresholds, alone=len(maps) == 1)
-        key = key_of(keys, self._thresholds)
-        return key, self._once("merge", key, lambda: merge(options, report), ("mask", "label_table"))
-
-    def _surfaces(self, mask: Path, key: str, report: Report) -> None:
-        from ml.surface import Options as SurfaceOptions
-        from ml.surface import run as surface
-
-        options = SurfaceOptions(mask, self._options.output / "surfaces")
-        self._once("surface", key, lambda: surface(options, report), ())
-
-    def _measure(self, mask: Path, key: str, report: Report) -> None:
-        from ml.measure import Options as MeasureOptions
-        from ml.measure import run as measure
-
-        options = MeasureOptions(mask, self._options.output / "tables" / f"{self._name}.csv")
-        self._once("measure", key, lambda: measure(options, report), ("csv",))
-
-    def _once(self, step: str, key: str, do: Any, names: tuple[str, ...]) -> dict[str, Any]:
-        """A step's result; its files are the result's entries `names`, and the paths of its surfaces."""
-        result, kept = self._ledger.once(step, key, do, lambda made: _files(made, names))
-        self._kept.append(kept)
-        return result
-
-
-def _files(result: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    return [str(result[name]) for name in names] + [entry["path"] for entry in result.get("surfaces", ())]
-
-
-def _apply_options(options: Options, network: Path, tomogram: Path) -> ApplyOptions:
-    shared = {entry.name: getattr(options, entry.name) for entry in fields(Applying)}
-    return ApplyOptions(network, (tomogram,), options.output / "segmentations", **shared)
-
-
 def _thresholds(options: Options) -> tuple[float, ...]:
     """One threshold per network. Raises UsageError for a wrong number of them, TomosegError for a bad network."""
+    from ml.applying import preprocessing_for
     from ml.merge import Options as MergeOptions
     from ml.merge import thresholds_for
     from ml.network_file import load_info
@@ -194,6 +120,8 @@ def _thresholds(options: Options) -> tuple[float, ...]:
     features = [info.feature for info in infos]
     if twice := [feature for feature in features if features.count(feature) > 1]:
         raise UsageError(f"two networks find {twice[0]}: name one network per feature")
+    for info in infos:
+        preprocessing_for(info, options)
     if options.trained_thresholds:
         if options.threshold:
             raise UsageError("give either --threshold or --trained-thresholds")
@@ -209,6 +137,8 @@ def _check_names(options: Options) -> None:
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:
+    from ml.batch_run import COLUMNS
+
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

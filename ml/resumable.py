@@ -28,6 +28,7 @@ if os.name == "posix":
     import fcntl
 
 SCHEMA = 1
+UNWRITTEN = [0.0] * 4
 JOURNAL_SECONDS = 1.0  # at most so much work is lost by a kill
 
 
@@ -85,15 +86,27 @@ class ResumableWriter(MrcWriter):
         """Take over what an earlier run has left, if it was made of the same things."""
         try:
             left = json.loads(self._journal.read_text(encoding="utf-8"))
-            statistics = np.array(left["statistics"], float).reshape(-1, 4)
+            rows = left["statistics"]
+            # Slices that nobody has written yet, between others, are null (ml/shared_map.py).
+            statistics = np.array([UNWRITTEN if row is None else row for row in rows], float).reshape(-1, 4)
             fits = left["identity"] == self._identity and self._partial.stat().st_size == self._size
         except (OSError, ValueError, KeyError, TypeError):
             return False
         if not fits or not 0 < len(statistics) <= self.shape[0]:
             return False
-        self.done = len(statistics)
-        self._statistics[: self.done], self._written[: self.done] = statistics, True
-        return True
+        self._statistics[: len(statistics)] = statistics
+        self._written[: len(statistics)] = [row is not None for row in rows]
+        self.done = self._count_done()
+        return self.done > 0
+
+    def _count_done(self) -> int:
+        """The slices before the first that is missing."""
+        return self.shape[0] if self._written.all() else int(np.argmin(self._written))
+
+    def _rows(self) -> list[list[float] | None]:
+        """What the journal says of each slice that is done."""
+        rows: list[list[float] | None] = self._statistics[: self.done].tolist()
+        return rows
 
     def write(self, z0: int, slab: NDArray[Any]) -> None:
         """Append `slab` [z, y, x], which must begin at slice `done`."""
@@ -109,13 +122,13 @@ class ResumableWriter(MrcWriter):
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
-        write_json(self._journal, {"identity": self._identity, "statistics": self._statistics[: self.done].tolist()})
+        write_json(self._journal, {"identity": self._identity, "statistics": self._rows()})
         self._told = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        file, keep = self._file, isinstance(error, Cancelled | KeyboardInterrupt)
+        file, keep = self._file, isinstance(error, Cancelled | KeyboardInterrupt | GeneratorExit)
         assert file is not None
         try:
             if error is None:

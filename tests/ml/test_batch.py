@@ -23,7 +23,7 @@ def cells(make_network, make_tomogram, tmp_path):
 
 def batch(cells, report=None, **options):
     networks, tomograms, output = cells
-    return run(Options(tomograms, networks, output, threshold=(0.1,), **options), report or Silent())
+    return run(Options(tomograms, networks, output, threshold=(0.1,), **{"workers": 1, **options}), report or Silent())
 
 
 def files(folder):

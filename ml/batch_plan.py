@@ -1,0 +1,169 @@
+"""What a batch does for one tomogram: which tasks, in which order, and what an earlier run has done already."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ml.apply_options import Applying
+from ml.batch_tasks import Call
+from ml.ledger import Ledger, file_key, key_of
+from ml.shared_map import SharedMap
+from tomo.errors import TomosegError
+from tomo.names import result_name, tomogram_name
+
+MOST_VOXELS = 2**26  # of a task: some ten seconds, so that little is lost with a worker, and starting costs little
+
+Answers = list[dict[str, Any]]
+Calls = Generator[list[Call], Answers, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What all tomograms of a batch share. wanted: tasks per map, at least, so that no worker stands idle."""
+
+    networks: tuple[Path, ...]
+    output: Path
+    thresholds: tuple[float, ...]
+    applying: Applying
+    measure: bool = True
+    surfaces: bool = True
+    wanted: int = 1
+
+
+class Plan:
+    """One tomogram's way through a batch. `steps` yields tasks that can be done at once, and is sent their results.
+
+    span: which part of the whole way (0 to 1) the tasks that run now are.
+    """
+
+    def __init__(self, batch: Batch, path: Path) -> None:
+        self.path, self.name = path, tomogram_name(path)
+        self.span = (0.0, 0.0)
+        self.began = time.monotonic()
+        self._batch, self._kept = batch, list[bool]()
+        self._map: SharedMap | None = None
+
+    def steps(self) -> Generator[list[Call], Answers, tuple[str, bool]]:
+        """All tasks; returns what was found, in words, and whether nothing had to be done. Raises TomosegError."""
+        if not self.path.is_file():
+            raise TomosegError(f"There is no tomogram {self.path}: check its name.")
+        self._ledger = Ledger(self._batch.output / "batch" / f"{self.name}.json")
+        maps, keys = yield from self._maps()
+        self.span = (0.7, 0.8)
+        key, merged = yield from self._merge(maps, keys)
+        self.span = (0.8, 1.0)
+        if any(label["voxels"] for label in merged["labels"]):
+            yield from self._results(Path(merged["mask"]), key)
+        found = ", ".join(f"{label['name']} {label['voxels']}" for label in merged["labels"])
+        return f"{found} voxels", all(self._kept)
+
+    def note(self, z0: int, statistics: list[list[float]]) -> None:
+        """Slices of the map that is being written lie on the disk."""
+        if self._map is not None:
+            self._map.note(z0, statistics)
+
+    def _maps(self) -> Generator[list[Call], Answers, tuple[list[Path], list[str]]]:
+        """One map per network; returns where they are, and the keys that change when one has to be made again."""
+        batch, settings = self._batch, self._batch.applying.changing()
+        keys = [key_of(file_key(network), file_key(self.path), settings) for network in batch.networks]
+        steps = [f"apply {network.name}" for network in batch.networks]
+        done = [self._ledger.kept(step, key) for step, key in zip(steps, keys, strict=True)]
+        self._kept += [result is not None for result in done]
+        lacking = [network for network, result in zip(batch.networks, done, strict=True) if result is None]
+        if lacking:
+            self.span = (0.0, 0.05)
+            arguments = {
+                "path": self.path,
+                "networks": lacking,
+                "folder": batch.output / "segmentations",
+                "options": batch.applying,
+            }
+            (looked,) = yield [Call("look", arguments, f"Measuring {self.name}")]
+            facts = dict(zip(lacking, looked, strict=True))
+        share, begun = 0.65 / max(len(lacking), 1), 0
+        for number, network in enumerate(batch.networks):
+            if done[number] is not None:
+                continue
+            self.span = (0.05 + begun * share, 0.05 + (begun + 1) * share)
+            begun += 1
+            yield from self._apply(network, facts[network])
+            output = str(facts[network]["output"])
+            result = {"tomogram": str(self.path), "map": output, "shape": list(facts[network]["shape"])}
+            self._ledger.done(steps[number], keys[number], [output], result)
+            done[number] = result
+        return [Path(result["map"]) for result in done if result is not None], keys
+
+    def _apply(self, network: Path, facts: dict[str, Any]) -> Calls:
+        """Write one map: range by range, or where the tomogram cannot be read so, as a whole."""
+        applying, title = self._batch.applying, f"Applying {network.stem} to {self.name}"
+        if facts["whole"]:
+            yield [self._whole(network, title)]
+            return
+        shape, dtype = facts["shape"], "float16" if applying.half else "float32"
+        with SharedMap(facts["output"], shape, dtype, facts["geometry"], facts["labels"], facts["identity"]) as shared:
+            self._map = shared
+            slices = min(-(-shape[0] // self._batch.wanted), max(1, MOST_VOXELS // (shape[1] * shape[2])))
+            same = {"path": self.path, "network": network, "options": applying, "facts": facts}
+            calls = [
+                Call("apply_range", {**same, "partial": shared.partial, "start": start, "stop": stop}, title)
+                for start, stop in shared.missing(facts["depth"], slices)
+            ]
+            for answer in (yield calls):
+                shared.note(answer["z0"], answer["statistics"])
+        self._map = None
+
+    def _whole(self, network: Path, title: str) -> Call:
+        from ml.apply import Options
+
+        shared = {entry.name: getattr(self._batch.applying, entry.name) for entry in fields(Applying)}
+        options = Options(network, (self.path,), self._batch.output / "segmentations", **shared)
+        return Call("step", {"verb": "apply", "options": options}, title)
+
+    def _merge(self, maps: list[Path], keys: list[str]) -> Generator[list[Call], Answers, tuple[str, dict[str, Any]]]:
+        from ml.merge import Options
+
+        output = self._batch.output / "masks" / f"{result_name(self.name, 'mask')}.mrc"
+        options = Options(tuple(maps), output, self._batch.thresholds, alone=len(maps) == 1)
+        key = key_of(keys, self._batch.thresholds)
+        (result,) = yield from self._once({"merge": options}, key, _mask_files)
+        return key, result
+
+    def _results(self, mask: Path, key: str) -> Calls:
+        """Surfaces and tables, side by side."""
+        from ml.measure import Options as MeasureOptions
+        from ml.surface import Options as SurfaceOptions
+
+        wanted: dict[str, Any] = {}
+        if self._batch.surfaces:
+            wanted["surface"] = SurfaceOptions(mask, self._batch.output / "surfaces")
+        if self._batch.measure:
+            wanted["measure"] = MeasureOptions(mask, self._batch.output / "tables" / f"{self.name}.csv")
+        yield from self._once(wanted, key, _result_files)
+
+    def _once(
+        self, wanted: dict[str, Any], key: str, files: Callable[[dict[str, Any]], list[str]]
+    ) -> Generator[list[Call], Answers, Answers]:
+        """The results of some steps (verb: options), those done now that an earlier run has not done."""
+        results = {verb: self._ledger.kept(verb, key) for verb in wanted}
+        self._kept += [result is not None for result in results.values()]
+        lacking = [verb for verb, result in results.items() if result is None]
+        title = {"merge": "Merging", "surface": "Making surfaces of", "measure": "Measuring"}
+        calls = [
+            Call("step", {"verb": verb, "options": wanted[verb]}, f"{title[verb]} {self.name}") for verb in lacking
+        ]
+        for verb, result in zip(lacking, (yield calls), strict=True):
+            self._ledger.done(verb, key, files(result), result)
+            results[verb] = result
+        return [result for result in results.values() if result is not None]
+
+
+def _mask_files(result: dict[str, Any]) -> list[str]:
+    return [str(result["mask"]), str(result["label_table"])]
+
+
+def _result_files(result: dict[str, Any]) -> list[str]:
+    """The CSV of measuring, or the PLY files of surfaces."""
+    table = [str(result["csv"])] if "csv" in result else []
+    return table + [entry["path"] for entry in result.get("surfaces", ())]

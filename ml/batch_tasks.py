@@ -1,0 +1,192 @@
+"""The tasks of a batch: each is one call that any process can do, here or on another machine, and do again.
+
+What goes wrong in a task becomes a sentence in its answer; only a cancel and a lost process end it without one.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.apply_options import Applying
+from ml.applying import identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
+from ml.faults import bug_sentence, keep_traceback, sentence_for
+from ml.report import Cancelled, Report, Silent
+from ml.shared_map import RangeWriter
+from tomo.errors import TomosegError
+
+if TYPE_CHECKING:
+    from tomo.mrc import Tomogram
+
+TELL_SECONDS = 0.5
+_ALONE = threading.Lock()  # a Dask worker with several threads must not compute twice at a time
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One task. kind: a function of this module's KINDS. arguments: its keywords. title: for the progress."""
+
+    kind: str
+    arguments: dict[str, Any]
+    title: str
+
+
+class TaskReport:
+    """Sends what a task reports to the process that runs the batch: a line of the log once, progress now and then."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._said, self._last = tell, set[str](), 0.0
+
+    def progress(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= TELL_SECONDS:
+            self._last = now
+            self._tell({"fraction": float(fraction)})
+
+    def log(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._tell({"log": message})
+
+    def preview(self, path: str) -> None:
+        pass
+
+    def slices(self, z0: int, statistics: list[list[float]]) -> None:
+        """Slices of a map lie on the disk."""
+        self._tell({"z0": z0, "statistics": statistics})
+
+
+class Outcome:
+    """A task's answer, made in a `with` block: {"result": …}, or {"error": the sentence} for whatever went wrong."""
+
+    def __init__(self) -> None:
+        self.answer: dict[str, Any] = {}
+
+    def __enter__(self) -> "Outcome":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or isinstance(error, Cancelled) or not isinstance(error, Exception):
+            return False
+        self.answer = {"error": failure(error)}
+        return True
+
+
+def failure(error: Exception) -> str:
+    """The sentence for what stopped one tomogram of a batch; a mistake of the program leaves its log behind."""
+    sentence = str(error) if isinstance(error, TomosegError) else sentence_for(error)
+    return sentence or f"{bug_sentence(error)} The log is {keep_traceback(error)}."
+
+
+def perform(call: Call, threads: int, tell: Tell) -> dict[str, Any]:
+    """Do one task with so many CPU cores; returns its answer. Raises Cancelled."""
+    outcome = Outcome()
+    with _ALONE, outcome:
+        from ml.threads import limit_products
+
+        limit_products(threads)
+        outcome.answer = {"result": KINDS[call.kind](TaskReport(tell), threads, **call.arguments)}
+    return outcome.answer
+
+
+def _look(
+    report: TaskReport, threads: int, *, path: Path, networks: list[Path], folder: Path, options: Applying
+) -> list[dict[str, Any]]:
+    """What must be known before ranges of slices can be segmented; reads the tomogram once for its statistics."""
+    from ml.devices import use_threads
+    from ml.network_file import load_info
+    from ml.preprocess import Preprocessed
+
+    use_threads(threads)
+    measured, found = {}, []
+    for network in networks:
+        info = load_info(network)
+        settings = preprocessing_for(info, options)
+        task = open_task(path, network, folder, options, info, report)
+        spread = task.factor is None and _mapped(task.tomogram)
+        if spread and settings not in measured:
+            measured[settings] = Preprocessed(task.tomogram, settings, report).measured
+        found.append(
+            {
+                "output": task.output,
+                "shape": task.tomogram.shape,
+                "geometry": task.tomogram.geometry,
+                "labels": labels_of(task, info),
+                "identity": identity_of(task, options),
+                "depth": slab_depth(task.tomogram.shape, info.context, options.memory),
+                "whole": not spread,
+                "settings": settings,
+                "measured": measured.get(settings),
+            }
+        )
+    return found
+
+
+def _mapped(tomogram: "Tomogram") -> bool:
+    """Can a range of slices be read without reading, or unpacking, the whole file?"""
+    base: Any = tomogram.data
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap) and base.filename is not None:
+            return Path(base.filename) == tomogram.path.resolve()
+        base = base.base
+    return False
+
+
+def _apply_range(
+    report: TaskReport,
+    threads: int,
+    *,
+    path: Path,
+    network: Path,
+    options: Applying,
+    facts: dict[str, Any],
+    partial: Path,
+    start: int,
+    stop: int,
+) -> dict[str, Any]:
+    """Segment slices start … stop - 1 and write them into the unfinished map."""
+    from ml.devices import choose_device, use_threads
+    from ml.predict import predictor_for
+    from ml.preprocess import Preprocessed
+
+    use_threads(threads)
+    predictor = predictor_for(network, choose_device(options.device), flips=options.flips, memory=options.memory)
+    status = path.stat()
+    tomogram = _opened(path, options.voxel_size, (status.st_mtime_ns, status.st_size))
+    preprocessed = Preprocessed(tomogram, facts["settings"], Silent(), facts["measured"])
+    with RangeWriter(partial, facts["shape"], "float16" if options.half else "float32") as writer:
+        for z, found in segmented(preprocessed, predictor, start, stop, facts["depth"], report):
+            writer.write(z, found)
+            report.slices(z, writer.statistics(z, z + len(found)))
+            report.progress((z + len(found) - start) / (stop - start), "")
+        return {"z0": start, "statistics": writer.statistics(start, stop)}
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, voxel_size: float | None, _version: tuple[int, int]) -> "Tomogram":
+    from ml.volumes import open_any
+
+    tomogram = open_any(path)
+    if voxel_size is not None:
+        tomogram = replace(tomogram, geometry=tomogram.geometry.with_voxel_size(voxel_size))
+    return tomogram
+
+
+def _step(report: Report, threads: int, *, verb: str, options: Any) -> dict[str, Any]:
+    """A whole step, as its verb does it."""
+    from ml.cli import step_module
+
+    result: dict[str, Any] = step_module(verb).run(options, report)
+    return result
+
+
+KINDS: dict[str, Callable[..., Any]] = {"look": _look, "apply_range": _apply_range, "step": _step}

@@ -1,0 +1,206 @@
+"""A batch on Dask's workers: the same bits as in one process, whoever is killed, and nothing is left behind."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import KilledWorker, LocalCluster
+
+from ml import batch_dask
+from ml.batch import Options, run
+from ml.batch_dask import KILLED, DaskCrew
+from ml.cli import main
+from ml.options import UsageError
+from ml.report import Cancelled, Silent
+from tomo.errors import TomosegError
+from tomo.mrc import open_tomogram
+
+SLICES = 60  # five slabs, so five tasks for each map
+
+
+@pytest.fixture
+def cells(make_network, make_tomogram, tmp_path):
+    """A 2.5D network, and two tomograms that are cut into several tasks."""
+    shape = (SLICES, 61, 83)
+    return make_network(context=5), (make_tomogram("cell1", shape), make_tomogram("cell2", shape, seed=8))
+
+
+def batch(cells, output, report=None, tomograms=None, **options):
+    options = {"measure": False, "surfaces": False, "device": "cpu", **options}
+    return run(Options(tomograms or cells[1], (cells[0],), output, threshold=(0.3,), **options), report or Silent())
+
+
+def maps(output):
+    return {path.name: path.read_bytes() for path in sorted(output.rglob("*.mrc"))}
+
+
+def workers():
+    """The processes that LocalCluster started; Python's own helper is none of them."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def listening():
+    return [link for link in psutil.Process().net_connections() if link.status == psutil.CONN_LISTEN]
+
+
+class Watcher(Silent):
+    """Does something once, as soon as slices of a map are done; keeps the log."""
+
+    def __init__(self, act):
+        self._act, self.lines, self.addresses = act, [], set()
+
+    def progress(self, fraction, message):
+        if fraction > 0.1 and self._act is not None:
+            act, self._act = self._act, None
+            self.addresses = {link.laddr.ip for link in listening()}
+            act()
+
+    def log(self, message):
+        self.lines.append(message)
+
+
+def kill_workers():
+    for worker in workers():
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+def cancel():
+    raise Cancelled
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_killed_workers_change_nothing_and_a_bad_file_stops_nothing(cells, tmp_path):
+    bad = tmp_path / "bad.mrc"
+    bad.write_bytes(b"no tomogram")
+    report = Watcher(kill_workers)
+    tomograms = (cells[1][0], bad, cells[1][1])
+    result = batch(cells, tmp_path / "many", report, tomograms, workers=2, threads=2)
+    assert [row["status"] for row in result["rows"]] == ["done", "failed", "done"]
+    assert any("A worker was lost" in line for line in report.lines)
+    assert report.addresses == {"127.0.0.1"}
+    assert workers() == []
+    assert listening() == []
+    batch(cells, tmp_path / "one", workers=1, threads=1)
+    assert maps(tmp_path / "many") == maps(tmp_path / "one")
+    assert open_tomogram(tmp_path / "one" / "segmentations" / "cell1__mito.mrc").data.std() > 0
+
+
+@pytest.fixture
+def scheduler():
+    """A scheduler that runs already, with a worker of this process: its address."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        host="127.0.0.1",
+        protocol="tcp://",
+        dashboard_address=None,
+        memory_limit=0,
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_a_scheduler_that_runs_is_used_by_its_address_and_a_cancelled_batch_goes_on_anywhere(
+    cells, scheduler, tmp_path
+):
+    with pytest.raises(Cancelled):
+        batch(cells, tmp_path / "out", Watcher(cancel), scheduler=scheduler)
+    left = [path for path in (tmp_path / "out").rglob(".*.part") if path.is_file()]
+    assert left
+    lines = Watcher(None)
+    assert batch(cells, tmp_path / "out", lines, workers=1, threads=1)["failed"] == 0
+    batch(cells, tmp_path / "again", scheduler=scheduler)
+    assert maps(tmp_path / "out") == maps(tmp_path / "again")
+    assert not list((tmp_path / "out").rglob(".*.part"))
+
+
+def test_a_scheduler_out_of_reach_is_one_sentence(cells, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("ml.cluster.ANSWER_SECONDS", 1)
+    words = [
+        "batch",
+        *cells[1],
+        "--networks",
+        cells[0],
+        "--output",
+        tmp_path / "out",
+        "--scheduler",
+        "tcp://127.0.0.1:9",
+    ]
+    assert main(list(map(str, words))) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        "tomoseg batch: No Dask scheduler answers at tcp://127.0.0.1:9 within 1 seconds: start one there, or correct "
+        "--scheduler."
+    )
+    with pytest.raises(TomosegError, match="No Dask scheduler answers at nonsense"):
+        batch(cells, tmp_path / "out", scheduler="nonsense")
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_one_place_can_be_named(cells, tmp_path):
+    with pytest.raises(UsageError, match="one of --workers, --cluster and --scheduler"):
+        batch(cells, tmp_path / "out", scheduler="tcp://127.0.0.1:9", workers=2)
+    with pytest.raises(UsageError, match="--workers is 1 or more"):
+        batch(cells, tmp_path / "out", workers=-1)
+
+
+class FakeClient:
+    """A client whose scheduler can go away."""
+
+    status = "running"
+
+    def subscribe_topic(self, topic, handler):
+        pass
+
+    def scheduler_info(self):
+        return {"workers": {}}
+
+
+class FakeFuture:
+    status = "error"
+
+    def __init__(self, error):
+        self._error = error
+
+    def exception(self):
+        return self._error
+
+
+@pytest.fixture
+def crew():
+    return DaskCrew(FakeClient(), Watcher(None), place="SLURM", threads=1, most=4)
+
+
+def test_a_task_that_ends_each_process_is_told_with_its_likely_cause(crew):
+    error = KilledWorker("task", None, 3)
+    assert crew._answer(FakeFuture(error)) == {"error": KILLED}
+    assert "lacks the package ais" in crew._answer(FakeFuture(ModuleNotFoundError(name="ais")))["error"]
+
+
+def test_a_scheduler_that_goes_away_is_told(crew, monkeypatch):
+    monkeypatch.setattr(batch_dask, "GONE_SECONDS", -1.0)
+    monkeypatch.setattr(batch_dask, "POLL_SECONDS", 0.01)
+    assert crew.wait(lambda ticket, event: None) == []
+    crew._client.status = "connecting"
+    with pytest.raises(TomosegError, match=r"SLURM does not answer any more.*goes on"):
+        crew.wait(lambda ticket, event: None)
+
+
+def test_who_waits_for_the_first_worker_is_told_so(crew, monkeypatch):
+    monkeypatch.setattr(batch_dask, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(batch_dask, "POLL_SECONDS", 0.01)
+    for _ in range(3):
+        crew.wait(lambda ticket, event: None)
+    assert crew._report.lines == ["No worker has come to SLURM yet: the batch waits for one."]
+
+
+def test_no_thread_of_dask_is_left(cells, scheduler, tmp_path):
+    before = set(threading.enumerate())
+    batch(cells, tmp_path / "out", scheduler=scheduler, tomograms=cells[1][:1])
+    assert [thread for thread in set(threading.enumerate()) - before if "IO loop" in thread.name] == []
+    assert Path(tmp_path / "out" / "batch.csv").is_file()

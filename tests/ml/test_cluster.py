@@ -1,0 +1,162 @@
+"""Who does the work of a batch: what the YAML file of a cluster may say, and the job scripts that come of it."""
+
+import re
+import sys
+
+import psutil
+import pytest
+
+from ml import cluster
+from ml.batch import Options, run
+from ml.cluster import Jobs, job_cluster, read_jobs
+from ml.report import Silent
+from tomo.errors import TomosegError
+
+YAML = """
+cluster: slurm
+jobs: 8
+cores: 4
+memory: 16 GB
+walltime: "04:00:00"
+queue: gpu
+account: lab7
+directives: ["--gres=gpu:1"]
+setup: ["module load cuda"]
+python: /opt/tomoseg/bin/python
+"""
+HEADS = {
+    "slurm": """#!/usr/bin/env bash
+
+#SBATCH -J tomoseg
+#SBATCH -e FOLDER/jobs/tomoseg-%J.err
+#SBATCH -o FOLDER/jobs/tomoseg-%J.out
+#SBATCH -p gpu
+#SBATCH -A lab7
+#SBATCH -n 1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=15G
+#SBATCH -t 04:00:00
+#SBATCH --gres=gpu:1
+module load cuda
+""",
+    "pbs": """#!/usr/bin/env bash
+
+#PBS -N tomoseg
+#PBS -q gpu
+#PBS -A lab7
+#PBS -l select=1:ncpus=4:mem=15GB
+#PBS -l walltime=04:00:00
+#PBS -e FOLDER/jobs/
+#PBS -o FOLDER/jobs/
+#PBS --gres=gpu:1
+module load cuda
+""",
+    "lsf": """#!/usr/bin/env bash
+
+#BSUB -J tomoseg
+#BSUB -e FOLDER/jobs/dummy-name-%J.err
+#BSUB -o FOLDER/jobs/dummy-name-%J.out
+#BSUB -q gpu
+#BSUB -P "lab7"
+#BSUB -n 4
+#BSUB -R "span[hosts=1]"
+#BSUB -M 16000
+#BSUB -W 04:00:00
+#BSUB --gres=gpu:1
+module load cuda
+""",
+}
+
+
+def written(tmp_path, text):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_the_job_script_of_each_cluster(tmp_path, kind):
+    jobs = read_jobs(written(tmp_path, YAML.replace("slurm", kind)))
+    with job_cluster(jobs, tmp_path) as submitted:
+        script = submitted.job_script()
+    head, _, command = script.replace(str(tmp_path), "FOLDER").partition("/opt/tomoseg/bin/python")
+    assert head == HEADS[kind]
+    for words in (
+        "-m distributed.cli.dask_worker",
+        "--nthreads 4",
+        "--memory-limit 14.90GiB",
+        "--nanny",
+        "--no-dashboard",
+    ):
+        assert words in command
+    assert "tcp://" in command
+
+
+def test_the_workers_of_jobs_talk_over_tls_with_keys_that_others_cannot_read(tmp_path):
+    from distributed.security import Security
+
+    jobs = Jobs("slurm", jobs=2, cores=1, memory="2 GB")
+    with job_cluster(jobs, tmp_path, Security.temporary()) as submitted:
+        script = submitted.job_script()
+        keys = re.findall(r"--tls-(?:key|cert|ca-file) (\S+)", script)
+        assert len(keys) == 3
+        if sys.platform != "win32":
+            assert {(tmp_path / key).stat().st_mode & 0o077 for key in keys} == {0}
+    assert "tls://" in script
+    assert sys.executable in script
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("jobs:", "job:"), "has the unknown key 'job': known are cluster, jobs, cores"),
+        (("jobs: 8\n", ""), "lacks the key 'jobs'"),
+        (("slurm", "sge"), "one of slurm, pbs, lsf"),
+        (("jobs: 8", "jobs: 0"), "jobs: 0, which must be a number from 1"),
+        (("cores: 4", "cores: yes"), "cores: True"),
+        (("16 GB", "lots"), "a size such as 16 GB"),
+        (("16 GB", "16"), "a size such as 16 GB"),
+        (('"04:00:00"', "4:00:00"), "walltime: 14400, which must be a text in quotes"),
+        (('["module load cuda"]', "module load cuda"), "a list of lines"),
+        (("queue: gpu", "queue: |\n  gpu\n  rm"), "a text of one line"),
+        (("cluster: slurm", "cluster: [slurm"), "is no YAML"),
+        ((YAML, "slurm"), "must hold lines such as"),
+    ],
+)
+def test_what_is_wrong_in_the_yaml_is_one_sentence(tmp_path, change, words):
+    with pytest.raises(TomosegError, match=re.escape(words)) as caught:
+        read_jobs(written(tmp_path, YAML.replace(*change)))
+    assert "cluster.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_makes_no_objects(tmp_path):
+    with pytest.raises(TomosegError, match="is no YAML"):
+        read_jobs(written(tmp_path, "cluster: !!python/object/apply:os.getcwd []"))
+
+
+def test_a_yaml_that_is_not_there_stops_the_batch_before_it_begins(make_network, make_tomogram, tmp_path):
+    options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", cluster=tmp_path / "none.yaml")
+    with pytest.raises(TomosegError, match=r"Cannot read .*none\.yaml"):
+        run(options, Silent())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "threads", "suits"),
+    [(2, 8, 0, 2), (64, 512, 0, 16), (8, 8, 0, 3), (8, 1, 0, 1), (8, 64, 3, 3)],
+)
+def test_as_many_processes_as_cores_and_memory_allow(
+    make_network, make_tomogram, tmp_path, monkeypatch, cores, gigabytes, threads, suits
+):
+    monkeypatch.setattr(cluster, "SMALL_BYTES", 10)
+    monkeypatch.setattr(cluster, "available_cores", lambda: cores)
+    free = type("Memory", (), {"available": gigabytes * 1e9})()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", threads=threads, device="cpu")
+    assert cluster._suiting(options) == suits
+
+
+def test_little_work_is_done_in_this_process(make_network, make_tomogram, tmp_path):
+    options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", device="cpu")
+    assert cluster._suiting(options) == 1
