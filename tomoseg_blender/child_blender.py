@@ -1,9 +1,10 @@
 """A second Blender, without a window, for what would block this one: films, and the writing of volumes.
 
-It runs one operator of the extension on a copy of the file and tells how far it is in lines of its output. Its settings
-are the person's own, so that the extension is enabled there, too.
+It runs one operator of the extension on a copy of the file, or one function without any file, and tells how far it is
+in lines of its output. Its settings are the person's own, so that the extension is enabled there, too.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -41,40 +42,47 @@ def start_operator(scene: Scene, step: str, title: str, operator: str, given: di
     folder = tempfile.TemporaryDirectory(prefix="tomoseg-")
     blend = Path(folder.name) / "copy.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True, check_existing=False)
-    command = [bpy.app.binary_path, "--background", str(blend), "--python-exit-code", "1"]
-    command += ["--python-expr", _script(scene.name, operator, given)]
-    return jobs.start_here(
-        scene,
-        step,
-        title,
-        _watch(command, folder),
-        lambda found, _result: finish(found),
-        watches=True,
-    )
+    wanted = {"scene": scene.name, "operator": operator, "given": given}
+    steps = _watch([str(blend)], (__name__, "run_operator"), wanted, folder)
+    return jobs.start_here(scene, step, title, steps, lambda found, _result: finish(found), watches=True)
 
 
-def _script(scene: str, operator: str, given: dict[str, Any]) -> str:
-    """What the child runs. It gets its data as JSON within a Python string: names may hold any letter."""
-    data = json.dumps({"scene": scene, "operator": operator, "given": given})
-    return f"import importlib; importlib.import_module({__name__!r}).run({data!r})"
+def start_function(
+    scene: Scene, step: str, title: str, function: tuple[str, str], given: Any, done: Callable[[Scene], str]
+) -> str:
+    """Call `function` (module, name) with `given`, which must fit into JSON, in a second Blender; else the same."""
+    folder = tempfile.TemporaryDirectory(prefix="tomoseg-")
+    steps = _watch([], function, given, folder)
+    return jobs.start_here(scene, step, title, steps, lambda found, _result: done(found), watches=True)
 
 
-def run(data: str) -> None:
-    """In the child: run the operator, and tell how it ended."""
-    wanted = json.loads(data)
-    scene = bpy.data.scenes[wanted["scene"]]
+def run(module: str, function: str, data: str) -> None:
+    """In the child: call the function, and tell how it ended."""
     try:
-        with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-            getattr(bpy.ops.tomoseg, wanted["operator"])(**wanted["given"])
-    except RuntimeError as error:
+        getattr(importlib.import_module(module), function)(json.loads(data))
+    except (RuntimeError, TomosegError) as error:
         print(f"\n{MARK} {json.dumps({'error': str(error).strip().removeprefix('Error: ')})}", flush=True)
         raise SystemExit(1) from error
 
 
-def _watch(command: list[str], folder: Any) -> Iterator[float]:
-    """Follow the child to its end, one look at a time; yields the fraction that is done. Raises TomosegError."""
-    environment = dict(os.environ)
-    child = Child(command, Path(folder.name), environment)
+def run_operator(wanted: dict[str, Any]) -> None:
+    """In the child: run an operator on the scene that it is for."""
+    scene = bpy.data.scenes[wanted["scene"]]
+    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+        getattr(bpy.ops.tomoseg, wanted["operator"])(**wanted["given"])
+
+
+def _watch(files: list[str], function: tuple[str, str], given: Any, folder: Any) -> Iterator[float]:
+    """Start the child, follow it to its end; yields the fraction that is done. Raises TomosegError.
+
+    The child gets its data as JSON within a Python string in a file: names may hold any letter, lists be long.
+    """
+    module, name = function
+    script = Path(folder.name) / "run.py"
+    words = ", ".join(repr(word) for word in (module, name, json.dumps(given)))
+    script.write_text(f"import importlib\nimportlib.import_module({__name__!r}).run({words})\n", encoding="utf-8")
+    command = [bpy.app.binary_path, "--background", *files, "--python-exit-code", "1", "--python", str(script)]
+    child = Child(command, Path(folder.name), dict(os.environ))
     try:
         yield from _follow(child)
     finally:

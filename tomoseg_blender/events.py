@@ -7,6 +7,8 @@ from bpy.types import Context
 
 from ..tomo.errors import TomosegError
 from . import masks, painting, parts, state, viewing
+from .scene.tomogram import tomograms
+from .scene.volumes import set_threshold
 
 
 def _told(action: Any, scene: Any) -> None:
@@ -69,6 +71,12 @@ def finding_chosen(group: Any, _context: Context) -> None:
     """A line of the check's list was clicked: its place is shown."""
     if not state.is_muted() and 0 <= group.finding_index < len(group.findings):
         bpy.ops.tomoseg.go_to_finding(number=group.finding_index)
+
+
+def volume_threshold_changed(group: Any, _context: Context) -> None:
+    """The threshold of tomograms shown as volumes was edited."""
+    for empty in tomograms():
+        set_threshold(empty, group.threshold)
 
 
 def part_chosen(group: Any, _context: Context) -> None:

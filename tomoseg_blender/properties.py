@@ -192,6 +192,20 @@ class TOMOSEG_PG_figure(PropertyGroup, settings.FigureSettings):
     """Options of the figure."""
 
 
+class TOMOSEG_PG_volume(PropertyGroup, settings.VolumeSettings):
+    """Options of volumes, and how the tomogram's own is seen."""
+
+    threshold: FloatProperty(  # type: ignore[valid-type]
+        name="Threshold",
+        description="Densities of the tomogram's volume above this are seen; 0 is its mean, 1 its brightest",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=events.volume_threshold_changed,
+    )
+
+
 class TOMOSEG_PG_film(PropertyGroup, settings.FilmSettings):
     """Options of a film."""
 
@@ -271,7 +285,9 @@ class TOMOSEG_PG_scene(PropertyGroup):
     part_index: IntProperty(name="Part", update=events.part_chosen)  # type: ignore[valid-type]
     parts_in_all: IntProperty(name="Parts in all")  # type: ignore[valid-type]
     parts_sorted_by: EnumProperty(  # type: ignore[valid-type]
-        name="Sort by", description="Column by which the table is sorted, largest first", items=SORTINGS,
+        name="Sort by",
+        description="Column by which the table is sorted, largest first",
+        items=SORTINGS,
         update=events.parts_changed,
     )
     parts_of: StringProperty(  # type: ignore[valid-type]
@@ -279,6 +295,7 @@ class TOMOSEG_PG_scene(PropertyGroup):
     )
     views: CollectionProperty(type=TOMOSEG_PG_view)  # type: ignore[valid-type]
     view_index: IntProperty(name="View")  # type: ignore[valid-type]
+    volume: PointerProperty(type=TOMOSEG_PG_volume)  # type: ignore[valid-type]
     film: PointerProperty(type=TOMOSEG_PG_film)  # type: ignore[valid-type]
     measuring: PointerProperty(type=TOMOSEG_PG_measuring)  # type: ignore[valid-type]
     findings: CollectionProperty(type=TOMOSEG_PG_finding)  # type: ignore[valid-type]
@@ -310,6 +327,7 @@ _CLASSES = (
     TOMOSEG_PG_merge,
     TOMOSEG_PG_surface,
     TOMOSEG_PG_figure,
+    TOMOSEG_PG_volume,
     TOMOSEG_PG_film,
     TOMOSEG_PG_measuring,
     TOMOSEG_PG_scene,

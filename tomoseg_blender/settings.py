@@ -239,6 +239,18 @@ class FigureSettings:
     )
 
 
+class VolumeSettings:
+    half: BoolProperty(  # type: ignore[valid-type]
+        name="Half Precision", description="Store densities as 16-bit numbers: half as large", default=True
+    )
+    most: FloatProperty(  # type: ignore[valid-type]
+        name="At Most (million voxels)",
+        description="Volumes with more voxels than this are binned: a viewport cannot carry them",
+        default=1000.0,
+        min=0.0001,
+    )
+
+
 class FilmSettings:
     kind: EnumProperty(  # type: ignore[valid-type]
         name="Film",

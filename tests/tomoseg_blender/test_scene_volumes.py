@@ -178,3 +178,52 @@ def centroids(picture):
 def expected(view):
     """Where voxel (4, 3, 2) and the bar (14, 9, 2 to 3) are seen, in voxels."""
     return [4.5, 3.5, 14.5, 9.5] if view == "from above" else [4.5, 2.5, 14.5, 3.0]
+
+
+def test_the_tomogram_is_a_see_through_volume_with_a_threshold(part, project):
+    bpy.ops.tomoseg.import_density()
+    empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
+    (volume,) = part("tomoseg_blender.scene.volumes").volumes(empty)
+    assert volume.data.grids[0].name == "density" and volume.hide_render
+    threshold = volume.active_material.node_tree.nodes["Threshold"].inputs["From Min"]
+    assert threshold.default_value == 0.5
+    bpy.context.scene.tomoseg.volume.threshold = 0.7
+    assert threshold.default_value == pytest.approx(0.7)
+    places = centres(part, project / "volumes" / "cell__tomogram_density.vdb")
+    # Only what is brighter than the mean is kept; of the bar that is nearly all, and its mean place is the bar's.
+    assert 0.2 < len(places) / (9 * 40 * 56) < 0.7
+    bright = np.array([place for place, value in places if value > 0.6])
+    middle = (np.array([27.5, 7.5, 3.0]) + 0.5) * 10 + (120.0, -30.0, 50.0)
+    assert np.abs(np.median(bright, axis=0) - middle).max() < 25
+
+
+def test_maps_become_volumes_as_strong_as_they_are(part, project):
+    geometry = part("tomo.geometry").Geometry((10.0,) * 3, (120.0, -30.0, 50.0))
+    strength = np.zeros((9, 40, 56), np.float32)
+    strength[2, 3, 4], strength[5, 30, 50] = 0.525, 3.0
+    (project / "segmentations").mkdir(exist_ok=True)
+    part("tomo.mrc").write_mrc(project / "segmentations" / "cell__bar.mrc", strength, geometry)
+    bpy.ops.tomoseg.import_maps()
+    places = dict(centres(part, project / "volumes" / "cell__bar_map.vdb"))
+    assert {tuple(np.round(place)): round(value, 2) for place, value in places.items()} == {
+        (165.0, 5.0, 75.0): 0.5,
+        (625.0, 275.0, 105.0): 1.0,
+    }
+
+
+def test_a_volume_above_the_limit_is_binned_and_the_user_is_told(part, project):
+    bpy.context.scene.tomoseg.volume.most = 0.005
+    bpy.ops.tomoseg.import_density()
+    outcome = part("tomoseg_blender.jobs").outcome("results")
+    assert outcome.sentence == "Volume of cell. It was binned by 2, to at most 0.005 million voxels."
+    grid = (
+        part("tomoseg_blender.compat")
+        .vdb_module()
+        .read(str(project / "volumes" / "cell__tomogram_density.vdb"), "density")
+    )
+    assert grid["binning"] == 2
+
+
+def test_without_a_map_the_button_says_so(project):
+    with pytest.raises(RuntimeError, match="cell has no map yet: apply a network to it first"):
+        bpy.ops.tomoseg.import_maps()

@@ -28,6 +28,7 @@ from . import (
     threshold,
     train,
     view,
+    volumes,
     worker_setup,
     workspace,
 )
@@ -57,6 +58,7 @@ _PARTS = (
     threshold,
     merge,
     results,
+    volumes,
     label_table,
     correct,
     measure,

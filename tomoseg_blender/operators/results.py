@@ -12,7 +12,7 @@ from ...tomo import mrc
 from ...tomo.errors import TomosegError
 from ...tomo.label_table import LabelEntry, entries_for, load_label_table
 from ...tomo.mask_names import read_mask_name
-from .. import jobs, mask_edits, masks, state, thresholding, viewing
+from .. import jobs, mask_edits, masks, state, thresholding, viewing, volume_writing
 from ..mask_properties import KINDS
 from ..masks import mask_of
 from ..scene import components, meshes, tomogram, vdb, volumes
@@ -210,10 +210,11 @@ def start_volumes(scene: Scene, name: str, mask: Path, after: str = "") -> str:
     files = {entry.value: (entry.name, project.volume_path(name, entry.name)) for entry in entries}
 
     def done(scene: Scene, _result: dict[str, Any]) -> str:
-        return f"{after} {add_volumes(scene, name, entries)}".strip()
+        sentences = (after, add_volumes(scene, name, entries), volume_writing.binned(opened.shape, scene))
+        return " ".join(filter(None, sentences))
 
-    steps = vdb.label_vdb_steps(opened.data, files, opened.geometry)
-    return jobs.start_here(scene, "results", f"Volumes of {name}", steps, done)
+    wanted = volume_writing.request_for_labels(scene, mask, files)
+    return volume_writing.start(scene, f"Volumes of {name}", [wanted], done)
 
 
 def add_volumes(scene: Scene, name: str, entries: list[LabelEntry]) -> str:

@@ -1,5 +1,7 @@
 """Step 9: surfaces and volumes of the mask, named and coloured by feature, in the scene."""
 
+from typing import Any
+
 import bpy
 from bpy.types import Context, Panel
 
@@ -27,7 +29,17 @@ class TOMOSEG_PT_results(TomosegPanel, Panel):
         row = layout.row(align=True)
         operator(row, "open_mask", text="Import File", icon="IMPORT")
         row.prop(context.scene.tomoseg.masks, "kind", text="")
+        _draw_volumes(layout, context.scene.tomoseg.volume)
         draw_job(layout, context, "results")
+
+
+def _draw_volumes(layout: Any, options: Any) -> None:
+    """The tomogram and the maps as volumes."""
+    row = layout.row(align=True)
+    operator(row, "import_density", text="Tomogram", icon="VOLUME_DATA")
+    operator(row, "import_maps", text="Maps", icon="VOLUME_DATA")
+    for name in ("threshold", "half", "most"):
+        layout.prop(options, name)
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_results,))

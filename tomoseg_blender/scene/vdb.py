@@ -52,11 +52,16 @@ def write_label_vdb(
 
 
 def label_vdb_steps(
-    mask: NDArray[Any], files: Mapping[int, tuple[str, Path]], geometry: Geometry, half: bool = True
+    mask: NDArray[Any],
+    files: Mapping[int, tuple[str, Path]],
+    geometry: Geometry,
+    half: bool = True,
+    most: float | None = None,
 ) -> Iterator[float]:
-    """The same in steps of a slab, so that a window stays alive between them; yields the fraction that is done."""
+    """The same in steps of a slab; yields the fraction that is done. most: voxels of a volume that
+    is not binned (default: a billion)."""
     volumes = [VolumeFile(path, name, _is_label(value)) for value, (name, path) in files.items()]
-    return _write(mask, volumes, geometry, half)
+    return _write(mask, volumes, geometry, half, most)
 
 
 def write_map_vdb(
@@ -66,17 +71,32 @@ def write_map_vdb(
 
     Raises TomosegError where Blender has no OpenVDB, or if `high` is not above `low`.
     """
-    if not high > low:
-        raise TomosegError(f"A volume from {low:g} to {high:g} is empty: give an upper value above the lower one.")
-    for _fraction in _write(data, [VolumeFile(path, feature, _ramp(low, high))], geometry, half):
+    for _fraction in map_vdb_steps(data, path, feature, geometry, low, high, half):
         pass
     return bin_factor(data.shape)
 
 
-def bin_factor(shape: tuple[int, ...]) -> int:
-    """The smallest binning with which a volume of `shape` has at most a billion voxels."""
-    factor = 1
-    while np.prod([-(-size // factor) for size in shape], dtype=float) > MAX_VOXELS:
+def map_vdb_steps(
+    data: NDArray[Any],
+    path: Path,
+    feature: str,
+    geometry: Geometry,
+    low: float,
+    high: float,
+    half: bool = True,
+    most: float | None = None,
+) -> Iterator[float]:
+    """The same in steps of a slab; yields the fraction that is done. most: voxels of a volume that
+    is not binned (default: a billion)."""
+    if not high > low:
+        raise TomosegError(f"A volume from {low:g} to {high:g} is empty: give an upper value above the lower one.")
+    return _write(data, [VolumeFile(path, feature, _ramp(low, high))], geometry, half, most)
+
+
+def bin_factor(shape: tuple[int, ...], most: float | None = None) -> int:
+    """The smallest binning with which a volume of `shape` has at most `most` voxels (default: a billion)."""
+    factor, most = 1, MAX_VOXELS if most is None else most
+    while np.prod([-(-size // factor) for size in shape], dtype=float) > most and factor < max(shape):
         factor += 1
     return factor
 
@@ -98,10 +118,12 @@ def _ramp(low: float, high: float) -> Convert:
     return lambda slab: np.minimum(np.fmax((slab.astype(np.float32) - np.float32(low)) * scale, 0), 1)
 
 
-def _write(data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, half: bool) -> Iterator[float]:
+def _write(
+    data: NDArray[Any], volumes: list[VolumeFile], geometry: Geometry, half: bool, most: float | None
+) -> Iterator[float]:
     """Copy slab by slab, then write file by file; yields the fraction of both that is done."""
     module = require_vdb()
-    factor = bin_factor(data.shape)
+    factor = bin_factor(data.shape, most)
     starts = [number % _BLOCK for number in range(len(volumes))]
     grids = [
         _new_grid(module, volume.feature, geometry, factor, start, half)

@@ -17,13 +17,18 @@ from .vdb import GRID
 
 KIND = "volume"
 MATERIAL_KIND = "volume material"
+TOMOGRAM_KIND = "tomogram material"
+TOMOGRAM_COLOUR = "#b0b0b0"
+START_THRESHOLD = 0.5
+SEE_THROUGH = 0.15  # of a label's opacity
 OPACITY_PER_VOXEL = 0.7  # how much of the light a full voxel keeps back, roughly
 GLOW = 0.5  # light that a full volume gives out in its colour, 1 = as bright as the colour itself
 
 
-def import_volume(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
+def import_volume(path: Path, tomogram: Any, feature: str, colour: str, *, see_through: bool = False) -> Any:
     """The volume object of a feature, showing the VDB at `path`; one imported before is updated in place.
 
+    see_through: a new one gets the material of a tomogram, with a threshold.
     The path is kept relative to the .blend once that has been saved. Raises TomosegError if the file can't be read;
     a new object is then not left behind.
     """
@@ -39,7 +44,8 @@ def import_volume(path: Path, tomogram: Any, feature: str, colour: str) -> Any:
         raise TomosegError(f"{path} cannot be read as a volume ({reason}): write it again from the mask.")
     if volume is None:
         volume = bpy.data.objects.new(feature, data)
-        data.materials.append(volume_material(feature, colour, tomogram))
+        material = tomogram_material(tomogram) if see_through else volume_material(feature, colour, tomogram)
+        data.materials.append(material)
         make_child(volume, tomogram)
         link_only(volume, collection(name_of(tomogram), VOLUMES))
         marks.mark(volume, KIND, tomogram=name_of(tomogram), feature=feature)
@@ -95,6 +101,46 @@ def volume_material(feature: str, colour: str, tomogram: Any) -> Any:
         _build_nodes(node_tree(material), colour, tomogram)
         material.diffuse_color = linear(colour)
     return material
+
+
+def tomogram_material(tomogram: Any) -> Any:
+    """The see-through material of a tomogram's own volume: grey above a threshold, made where the file has none yet."""
+    name = name_of(tomogram)
+    material = marks.first_marked(bpy.data.materials, TOMOGRAM_KIND, tomogram=name)
+    if material is None:
+        material = bpy.data.materials.new(f"Density {name}")
+        marks.mark(material, TOMOGRAM_KIND, tomogram=name)
+        tree = node_tree(material)
+        _build_nodes(tree, TOMOGRAM_COLOUR, tomogram)
+        _add_threshold(tree)
+        material.diffuse_color = linear(TOMOGRAM_COLOUR)
+    return material
+
+
+def _add_threshold(tree: Any) -> None:
+    """Between density and opacity: what lies below the threshold is clear, above it grows to full."""
+    strength = tree.nodes["Opacity"]
+    ramp = tree.nodes.new("ShaderNodeMapRange")
+    ramp.name = ramp.label = "Threshold"
+    ramp.location = (125, -250)
+    tree.links.new(strength.inputs[0].links[0].from_socket, ramp.inputs["Value"])
+    tree.links.new(ramp.outputs["Result"], strength.inputs[0])
+    strength.inputs[1].default_value *= SEE_THROUGH
+    set_threshold_of(tree, START_THRESHOLD)
+
+
+def set_threshold_of(tree: Any, threshold: float) -> None:
+    """Let a tomogram's material show densities above `threshold`, 0 to 1."""
+    node = tree.nodes.get("Threshold")
+    if node is not None:  # else it was rebuilt by hand
+        node.inputs["From Min"].default_value = min(threshold, 0.999)
+
+
+def set_threshold(tomogram: Any, threshold: float) -> None:
+    """The same for the material of a tomogram's volume; nothing where it has none."""
+    material = marks.first_marked(bpy.data.materials, TOMOGRAM_KIND, tomogram=name_of(tomogram))
+    if material is not None:
+        set_threshold_of(material.node_tree, threshold)
 
 
 def _build_nodes(tree: Any, colour: str, tomogram: Any) -> None:
