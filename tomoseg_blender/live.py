@@ -99,6 +99,9 @@ class Training:
             if params.get("step") != self.facts.get("step"):
                 self.sentence = ""  # it trains: what kept it from that is over
             self.facts, self.finishing = params, bool(params.get("finishing"))
+            job = jobs.running(STEP)
+            if job is not None and not self.finishing and self.facts.get("step"):
+                job.message, job.fraction = job.title, 0.0  # what was told while it got ready is over
         jobs.redraw(("UI", "HEADER"))
 
     def tick(self) -> float:

@@ -29,6 +29,8 @@ preferences = bpy.context.preferences
 preferences.view.show_splash = False
 preferences.view.use_save_prompt = False
 preferences.view.show_developer_ui = False
+preferences.view.smooth_view = 0
+preferences.system.viewport_aa = "OFF"  # else a processor that draws does so eight times
 preferences.system.use_online_access = False
 bpy.ops.wm.save_userpref()
 """

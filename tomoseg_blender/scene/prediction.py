@@ -8,7 +8,7 @@ from typing import Any
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
-from mathutils import Matrix, Vector
+from mathutils import Color, Matrix, Vector
 from numpy.typing import NDArray
 
 LIFT = 0.04  # voxels towards the eye: above the slice, and above what is drawn over the slice
@@ -20,7 +20,7 @@ void main()
   ivec2 size = textureSize(found, 0);
   float value = texelFetch(found, clamp(ivec2(floor(place * vec2(size))), ivec2(0), size - 1), 0).r;
   float strength = clamp(value / look.y, 0.0, 1.0);
-  float stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 8.0) < 4.0 ? 1.0 : 0.55;
+  float stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 10.0) < 5.0 ? 1.0 : 0.4;
   shown = vec4(colour.rgb, look.x * (value > look.y ? stripe : 0.35 * strength * strength));
 }
 """
@@ -82,7 +82,8 @@ def draw(key: Any, values: NDArray[np.float32], look: Look, place: Place) -> Non
     shader = _shader()
     shader.bind()
     shader.uniform_float("matrix", place.perspective)
-    shader.uniform_float("colour", (*look.colour, 1.0))
+    # What is drawn over a 3D view is blended in linear light and encoded for the screen afterwards.
+    shader.uniform_float("colour", (*Color(look.colour).from_srgb_to_scene_linear(), 1.0))
     shader.uniform_float("look", (look.opacity, max(look.threshold, 1e-6)))
     shader.uniform_sampler("found", texture_of(key, values))
     corners = place.corners((values.shape[0], values.shape[1]))
