@@ -66,9 +66,7 @@ def _draw_entry(self: Any, _context: Context) -> None:
 def _draw_live(self: Any, context: Context) -> None:
     """The switch of live training at the right end of the 3D view's header, once a project is open."""
     if context.scene.tomoseg.folder:
-        now = live.training()
-        text = "Live" if now is None else f"Live: {now.summary}"
-        self.layout.operator("tomoseg.live", text=text, icon="REC", depress=now is not None)
+        self.layout.operator("tomoseg.live", text="Live", icon="REC", depress=live.training() is not None)
 
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory((TOMOSEG_MT_main,))

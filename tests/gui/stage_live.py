@@ -65,6 +65,14 @@ def label(z):
     return labels.read_slice_label("cell", "vesicle", z)
 
 
+def differs(other):
+    return lambda: bool((label(Z) != other).any())
+
+
+def equals(other):
+    return lambda: bool((label(Z) == other).all())
+
+
 def prediction():
     return live().prediction_of(bpy.context.scene)
 
@@ -210,21 +218,21 @@ def correct(gui, folder):
     before = label(Z)
     ring = RINGS[5]
     yield from gui.drag(circle(gui, ring, 32.0), button="RIGHTMOUSE", between=2, ctrl=True)
-    yield from gui.until(lambda: (label(Z) != before).any(), what="the label in the lasso")
+    yield from gui.until(differs(before), what="the label in the lasso")
     taken = label(Z)
     note(gui, "voxels taken in a lasso", int(np.count_nonzero(taken) - np.count_nonzero(before)))
     y, x = np.nonzero(taken != before)
     assert np.hypot(x - ring[0], y - ring[1]).max() < 36, "nothing outside the lasso"
     yield from gui.key("Z", ctrl=True)
-    yield from gui.until(lambda: (label(Z) == before).all(), what="the lasso undone")
+    yield from gui.until(equals(before), what="the lasso undone")
     yield from gui.key("Z", ctrl=True, shift=True)
-    yield from gui.until(lambda: (label(Z) == taken).all(), what="the lasso redone")
+    yield from gui.until(equals(taken), what="the lasso redone")
     bpy.ops.tomoseg.add_box("EXEC_DEFAULT", True, location=(*ring, Z), kind="positive", size=64)
     bpy.ops.tomoseg.add_box("EXEC_DEFAULT", True, location=(*RINGS[6], Z), kind="positive", size=64)
     before = label(Z)
     yield from gui.move(gui.place_of(*RINGS[6]))
     yield from gui.key("Y")
-    yield from gui.until(lambda: (label(Z) != before).any(), what="the label in the box")
+    yield from gui.until(differs(before), what="the label in the box")
     gui.picture("live_3_corrected")
 
 
