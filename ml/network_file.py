@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -118,8 +118,10 @@ def save_network(path: Path, network: SegmentationNetwork, info: NetworkInfo) ->
     metadata = {"format": FORMAT, "schema": json.dumps(SCHEMA)}
     metadata.update({name: json.dumps(value) for name, value in asdict(info).items()})
     weights = {name: value.detach().to("cpu").contiguous().clone() for name, value in network.state_dict().items()}
+    # Not save_file: its own temporary files stay after a kill, and its errors do not tell a full disk.
+    packed = save(weights, metadata=metadata)
     with replacing(path) as temporary:
-        save_file(weights, temporary, metadata=metadata)
+        temporary.write_bytes(packed)
 
 
 def load_info(path: Path) -> NetworkInfo:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import TomosegError
+from .processes import is_alive, machine_mark
 
 if sys.platform == "win32":
     import msvcrt
@@ -47,9 +48,11 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     Missing folders are made. On any error the temporary file is removed and `path` stays as it was.
     Raises TomosegError for what the disk refuses (full, read-only, no permission).
     """
-    temporary = path.with_name(f".{path.stem[:30]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    start = f".{path.stem[:30]}.{machine_mark()}-"
+    temporary = path.with_name(f"{start}{os.getpid()}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent, start)
         yield temporary
         if lasting:
             _flush_to_disk(temporary)
@@ -59,6 +62,16 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _remove_abandoned(folder: Path, start: str) -> None:
+    """Half-written files whose names begin so, and whose process was killed; those of other computers stay."""
+    for left in folder.iterdir():
+        if left.name.startswith(start) and ".part" in left.name:
+            pid = left.name.removeprefix(start).partition(".")[0]
+            if pid.isdecimal() and not is_alive(int(pid)):
+                with suppress(OSError):
+                    left.unlink()
 
 
 def _flush_to_disk(path: Path) -> None:

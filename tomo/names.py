@@ -7,6 +7,8 @@ from pathlib import Path
 from .errors import TomosegError
 
 SEPARATOR = "__"
+# Bytes: a file's name has 255 at most, and holds both of them.
+LONGEST_TOMOGRAM, LONGEST_FEATURE = 100, 64
 _SUFFIXES = (".gz", ".bz2", ".mrcs", ".mrc", ".map", ".rec", ".st", ".hdf5", ".hdf", ".h5", ".tiff", ".tif")
 
 
@@ -38,6 +40,8 @@ def check_feature_name(name: str) -> str:
             f"{name!r} cannot be a feature's name: use 1 to 64 letters, digits, spaces, '-', '+', '.' and "
             "single '_', with a letter or digit at both ends and no file suffix."
         )
+    if len(name.encode()) > LONGEST_FEATURE:
+        raise TomosegError(f"{name!r} is too long for the names of files: use {LONGEST_FEATURE // 3} letters at most.")
     return name
 
 
@@ -53,8 +57,12 @@ def safe_tomogram_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     while _stem_differs(name):  # cell.mrc would become cell.mrc.mrc, and lose both suffixes when read
         name = tomogram_name(Path(name))
-    name = re.sub(r"[^\w .+()=,@#-]", "_", name)[:100].strip(" .")
+    name = _cut(re.sub(r"[^\w .+()=,@#-]", "_", name)).strip(" .")
     return name if name and not _is_device(name) else f"{name}_"
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:LONGEST_TOMOGRAM].decode(errors="ignore")
 
 
 def bin_suffix_of(name: str) -> tuple[str, int]:

@@ -121,3 +121,30 @@ def test_a_lock_left_by_a_crash_does_not_hold(tmp_path):
     started = time.monotonic()
     with locked(tmp_path):
         assert time.monotonic() - started < 1
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from tomo.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "list.json"
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
+    (left,) = tmp_path.iterdir()
+    assert ".part" in left.name
+    far = tmp_path / left.name.replace(left.name.split(".")[2], "0a1b2c-1")
+    far.write_text("of another computer")
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+        write_json(path.with_name("list.json"), ["another write of the same file meanwhile"])
+        assert temporary.exists()  # its process lives
+    assert sorted(tmp_path.iterdir()) == sorted([far, path])
+
+
+def test_small_amounts_of_space_are_told_in_megabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 300_000})())
+    with pytest.raises(TomosegError, match=r"needs 1\.5 MB, but only 0\.3 MB are free"):
+        require_space(tmp_path, 1_500_000)
+    with pytest.raises(TomosegError, match=r"needs 2\.5 GB, but only 0\.3 MB"):
+        require_space(tmp_path, 2_500_000_000)

@@ -66,3 +66,12 @@ def test_bins_tell_their_family():
     assert bin_suffix_of("cell_bin4") == ("cell", 4)
     assert bin_suffix_of("cell_bin4_denoised") == ("cell_bin4_denoised", 1)
     assert bin_suffix_of("cell") == ("cell", 1)
+
+
+def test_names_of_wide_letters_are_measured_in_bytes_as_disks_do():
+    tomogram = safe_tomogram_name("細" * 100)
+    assert tomogram == "細" * 33
+    with pytest.raises(TomosegError, match="use 21 letters at most"):
+        check_feature_name("胞" * 22)
+    file = f".{result_name(tomogram, check_feature_name('胞' * 21))}.mrc"
+    assert len(file.encode()) < 255
