@@ -4,6 +4,7 @@ import bpy  # noqa: F401  # first: in Blender as a module, it is what brings blf
 
 from . import (
     canvas,
+    command,
     handlers,
     live_drawing,
     menus,
@@ -19,6 +20,7 @@ from . import (
 
 __all__ = [
     "canvas",
+    "command",
     "handlers",
     "live_drawing",
     "menus",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 # Operators draw properties and panels draw operators, so they are registered in this order.
-_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, outlining, picking, handlers)
+_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, outlining, picking, handlers, command)
 
 
 def register() -> None:
