@@ -43,6 +43,9 @@ class Options(Applying):
     trained_thresholds: bool = option(False, help="use the thresholds that the trainings fixed")
     measure: bool = option(True, help="leave out the tables")
     surfaces: bool = option(True, help="leave out the surfaces")
+    colours: tuple[str, ...] | None = option(
+        None, help="one colour per network for the label tables, as #rrggbb", metavar="COLOUR"
+    )
     workers: int = option(
         0, help="processes of this machine, which share its cores; 1: no more than this one; 0: what suits", metavar="N"
     )
@@ -75,6 +78,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
             options.measure,
             options.surfaces,
             wanted,
+            options.colours,
         )
         plans = [Plan(batch, path.absolute()) for path in options.tomograms]
         rows = Coordinator(plans, crew, report).run()
@@ -126,7 +130,8 @@ def _thresholds(options: Options) -> tuple[float, ...]:
         if options.threshold:
             raise UsageError("give either --threshold or --trained-thresholds")
         return tuple(info.threshold for info in infos)
-    return tuple(thresholds_for(MergeOptions(options.networks, options.output, options.threshold, alone=True)))
+    merging = MergeOptions(options.networks, options.output, options.threshold, alone=True, colours=options.colours)
+    return tuple(thresholds_for(merging))
 
 
 def _check_names(options: Options) -> None:

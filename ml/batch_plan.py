@@ -30,6 +30,7 @@ class Batch:
     measure: bool = True
     surfaces: bool = True
     wanted: int = 1
+    colours: tuple[str, ...] | None = None
 
 
 class Plan:
@@ -125,8 +126,10 @@ class Plan:
         from ml.merge import Options
 
         output = self._batch.output / "masks" / f"{result_name(self.name, 'mask')}.mrc"
-        options = Options(tuple(maps), output, self._batch.thresholds, alone=len(maps) == 1)
-        key = key_of(keys, self._batch.thresholds)
+        options = Options(
+            tuple(maps), output, self._batch.thresholds, alone=len(maps) == 1, colours=self._batch.colours
+        )
+        key = key_of(keys, self._batch.thresholds, self._batch.colours)
         (result,) = yield from self._once({"merge": options}, key, _mask_files)
         return key, result
 

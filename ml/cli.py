@@ -30,6 +30,8 @@ STEPS = {
     "evaluate": "ml.evaluate",
     "simulate": "ml.simulate",
     "batch": "ml.batch",
+    "convert": "ml.convert",
+    "import-scnt": "ml.import_scnt",
 }
 WORKER = "worker"
 _DESCRIPTION = "Annotate cryo-electron tomograms: train a network on a few boxes, find the feature everywhere."

@@ -49,12 +49,13 @@ WORKER_STEPS = {
     "preview": "ml.preview",
     "check": "ml.check",
     "import_rois": "ml.import_rois",
+    "import_scnt": "ml.import_scnt",
     "export_rois": "ml.export_rois",
     "import_mask": "ml.import_mask",
     "correct": "ml.correct",
     "live": "ml.live",
 }
-USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "check", "live"}
+USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "convert", "check", "live"}
 LISTENS = {"live"}  # steps that look into their mailbox
 PROGRESS_SECONDS = 0.1  # Blender's timer looks no more often
 GRACE_SECONDS = 0.5  # after a cancel, for the step to notice by itself

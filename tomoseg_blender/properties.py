@@ -180,6 +180,10 @@ class TOMOSEG_PG_apply(PropertyGroup, settings.ApplySettings):
     """Options of applying."""
 
 
+class TOMOSEG_PG_batch(PropertyGroup, settings.BatchSettings):
+    """Options of a batch."""
+
+
 class TOMOSEG_PG_merge(PropertyGroup, settings.MergeSettings):
     """Options of merging."""
 
@@ -307,6 +311,7 @@ class TOMOSEG_PG_scene(PropertyGroup):
     trainset: PointerProperty(type=TOMOSEG_PG_trainset)  # type: ignore[valid-type]
     train: PointerProperty(type=TOMOSEG_PG_train)  # type: ignore[valid-type]
     apply: PointerProperty(type=TOMOSEG_PG_apply)  # type: ignore[valid-type]
+    batch: PointerProperty(type=TOMOSEG_PG_batch)  # type: ignore[valid-type]
     merge: PointerProperty(type=TOMOSEG_PG_merge)  # type: ignore[valid-type]
     surface: PointerProperty(type=TOMOSEG_PG_surface)  # type: ignore[valid-type]
     figure: PointerProperty(type=TOMOSEG_PG_figure)  # type: ignore[valid-type]
@@ -324,6 +329,7 @@ _CLASSES = (
     TOMOSEG_PG_trainset,
     TOMOSEG_PG_train,
     TOMOSEG_PG_apply,
+    TOMOSEG_PG_batch,
     TOMOSEG_PG_merge,
     TOMOSEG_PG_surface,
     TOMOSEG_PG_figure,

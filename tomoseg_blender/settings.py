@@ -145,6 +145,33 @@ class ApplySettings:
     )
 
 
+class BatchSettings:
+    place: EnumProperty(  # type: ignore[valid-type]
+        name="Work on",
+        description="Who does the work",
+        items=(
+            ("here", "This Machine", "Processes of this machine"),
+            ("cluster", "Cluster", "Jobs of SLURM, PBS or LSF, which a YAML file describes"),
+            ("scheduler", "Scheduler", "Workers of a Dask scheduler that runs already"),
+        ),
+    )
+    workers: IntProperty(  # type: ignore[valid-type]
+        name="Processes",
+        description="They share the cores; each may use the memory above. 0: what suits this machine",
+        default=0,
+        min=0,
+        max=1024,
+    )
+    cluster: StringProperty(  # type: ignore[valid-type]
+        name="YAML File", description="Which jobs to submit, see the page on batches", subtype="FILE_PATH"
+    )
+    scheduler: StringProperty(  # type: ignore[valid-type]
+        name="Address", description="Where the scheduler runs, tcp://host:port"
+    )
+    tables: BoolProperty(name="Tables", description="Measure each mask", default=True)  # type: ignore[valid-type]
+    surfaces: BoolProperty(name="Surfaces", description="Make meshes", default=True)  # type: ignore[valid-type]
+
+
 class MergeSettings:
     trained_thresholds: BoolProperty(  # type: ignore[valid-type]
         name="Trained Thresholds",

@@ -6,6 +6,7 @@ import pytest
 from scipy.signal import correlate2d
 
 from ml import apply
+from ml.cli import main
 from ml.eman2_classic import as_eman2, feature_name
 from ml.eman2_network import THEANO, TRANSPOSED, Eman2Network, Layer, read_network, write_network
 from ml.network_file import load_info, load_network
@@ -151,3 +152,24 @@ def test_an_hdf_file_of_keras_is_one_sentence(tmp_path):
         file.create_group("model_weights")
     with pytest.raises(TomosegError, match="no network of EMAN2"):
         load_info(tmp_path / "easymode.h5")
+
+
+def test_a_network_comes_into_a_project_under_the_features_name_and_goes_back(eman2, make_tomogram, tmp_path, capsys):
+    theirs, ours, back = eman2(), tmp_path / "mito.safetensors", tmp_path / "back.hdf"
+    assert main(["convert", str(theirs), str(ours), "--feature", "mito"]) == 0
+    assert load_info(ours).by_eman2
+    tomogram = make_tomogram()
+    _, first = applied(theirs, tomogram, tmp_path / "a", invert=True)
+    _, second = applied(ours, tomogram, tmp_path / "b", invert=True)
+    np.testing.assert_array_equal(first, second)
+    assert main(["convert", str(ours), str(back), "--for-2017"]) == 0
+    for one, other in zip(read_network(theirs).layers, read_network(back).layers, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+    assert "Wrote" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["net.txt"], ["net.safetensors", "--for-2017"]])
+def test_an_output_that_is_no_network_is_wrong_usage(eman2, tmp_path, words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(eman2()), str(tmp_path / words[0]), *words[1:]])
+    assert "error:" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from . import (
     apply,
+    batch,
     box_tool,
     boxes,
     brush,
@@ -55,6 +56,7 @@ _PARTS = (
     train,
     live,
     apply,
+    batch,
     threshold,
     merge,
     results,

@@ -2,6 +2,7 @@
 
 from . import (
     apply,
+    batch,
     boxes,
     build_trainset,
     check,
@@ -33,6 +34,7 @@ _PARTS = (
     build_trainset,
     train,
     apply,
+    batch,
     merge,
     results,
     label_table,
