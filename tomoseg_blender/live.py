@@ -77,7 +77,7 @@ class Training:
 
     @property
     def summary(self) -> str:
-        """What progress bars say: `step 240, Dice 0.83`; empty while the last training shows its own progress."""
+        """What progress bars say: `Step 240, Dice 0.83`; empty while the last training shows its own progress."""
         if self.finishing:
             return ""
         if self.facts.get("paused"):
@@ -85,7 +85,7 @@ class Training:
         if not self.facts.get("step"):
             return "Waiting for the first painted box" if self.facts else "Starting"
         dice = self.facts.get("dice")
-        return f"step {self.facts['step']}" + ("" if dice is None else f", Dice {dice:.2f}")
+        return f"Step {self.facts['step']}" + ("" if dice is None else f", Dice {dice:.2f}")
 
     def heard(self, method: str, params: dict[str, Any]) -> None:
         """A notification of the worker."""

@@ -124,7 +124,7 @@ def test_it_starts_for_the_feature_and_tomogram_in_view_and_its_key_stops_it(see
 
 def test_the_panel_tells_step_dice_boxes_and_speed(seen, part):
     lines = part("tomoseg_blender.panels.live").state_lines(seen)
-    assert lines == ["step 12, Dice 0.50", "Loss 0.25", "1 positive, 2 negative boxes", "0.12 s per step on cpu"]
+    assert lines == ["Step 12, Dice 0.50", "Loss 0.25", "1 positive, 2 negative boxes", "0.12 s per step on cpu"]
 
 
 def test_a_prediction_is_never_that_of_another_slice_feature_or_tomogram(seen, wait, live, standin):
@@ -262,7 +262,7 @@ def test_pause_and_forget_are_told(seen, wait, standin):
     bpy.ops.tomoseg.live_pause()
     wait(lambda: seen.summary == "Paused")
     bpy.ops.tomoseg.live_pause()
-    wait(lambda: seen.summary == "step 12, Dice 0.50")
+    wait(lambda: seen.summary == "Step 12, Dice 0.50")
     bpy.ops.tomoseg.live_forget()
     wait(lambda: standin("forget"))
     assert standin("forget")[0]["seconds"] == 60
