@@ -22,6 +22,7 @@ LINE = 20
 MARGIN = 10
 REACH = 12  # slices from which boxes still shine through, fainter the farther
 FAINTEST, FAINT = 0.06, 0.35
+TOGETHER = 8  # voxels: boxes of other slices that lie closer are drawn as one
 DASHES = 8  # of a side of a negative box: told apart without colour too
 _PLATE = (0.0, 0.0, 0.0, 0.6)
 _WHITE = (1.0, 1.0, 1.0, 1.0)
@@ -152,13 +153,9 @@ def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], Points]:
     All are drawn on the shown slice, where their places count.
     """
     lines: dict[tuple[Rgba, bool], list[Points]] = {}
-    for child in empty.children:
-        if not marks.is_marked(child, boxes.KIND) or (child.hide_get() and not child.hide_viewport):
-            continue
+    for child in _nearest(empty, index):
         x, y, z = child.location
         away = abs(int(z // 1) - index)
-        if away > REACH:
-            continue
         kind, half = str(marks.value_of(child, "box_kind")), float(marks.value_of(child, "size")) / 2
         alpha = 1.0 if away == 0 else FAINTEST + (FAINT - FAINTEST) * (1 - away / (REACH + 1))
         outline = _SOLID if kind == POSITIVE else _DASHED
@@ -166,6 +163,21 @@ def box_lines(empty: Any, index: int) -> dict[tuple[Rgba, bool], Points]:
         lines.setdefault(style, []).append(outline * half + np.array((x, y)))
     matrix = np.array(empty.matrix_world, np.float32)
     return {style: _on_slice(np.concatenate(parts), index, matrix) for style, parts in lines.items()}
+
+
+def _nearest(empty: Any, index: int) -> list[Any]:
+    """The boxes within reach; of those of other slices that lie over each other only the nearest, or faint adds up."""
+    found: dict[object, tuple[int, Any]] = {}
+    for child in empty.children:
+        if not marks.is_marked(child, boxes.KIND) or (child.hide_get() and not child.hide_viewport):
+            continue
+        x, y, z = child.location
+        away = abs(int(z // 1) - index)
+        if away <= REACH:
+            place = child.name if away == 0 else (round(x / TOGETHER), round(y / TOGETHER))
+            if place not in found or away < found[place][0]:
+                found[place] = (away, child)
+    return [child for _away, child in found.values()]
 
 
 def _on_slice(points: Points, index: int, matrix: Points) -> Points:

@@ -46,6 +46,8 @@ def image_of_sheet(sheet: Sheet) -> Any:
         marks.mark(image, KIND)
     elif tuple(image.size) != (width, height):
         image.scale(width, height)
+        for area in editors(image):
+            fit(area)
     image.pixels.foreach_set(sheet.pixels.reshape(-1))
     image.update()
     image.update_tag()
@@ -110,14 +112,28 @@ def box_at(scene: Scene, x: float, y: float) -> Box | None:
     return next((box for box in known if box.id == box_id), None)
 
 
+def editors(image: Any) -> list[Any]:
+    """The areas of the Image Editors that show `image`."""
+    return [
+        area
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        if area.type == "IMAGE_EDITOR" and area.spaces.active.image == image
+    ]
+
+
+def fit(area: Any) -> None:
+    """Let an Image Editor show its whole image."""
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    window = next(one for one in bpy.context.window_manager.windows if area in one.screen.areas.values())
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.image.view_all(fit_view=True)
+
+
 def is_seen() -> bool:
     """True while an Image Editor shows the gallery."""
     image = find_image()
-    return image is not None and any(
-        area.type == "IMAGE_EDITOR" and area.spaces.active.image == image
-        for window in bpy.context.window_manager.windows
-        for area in window.screen.areas
-    )
+    return image is not None and bool(editors(image))
 
 
 def follow(scene: Scene) -> None:

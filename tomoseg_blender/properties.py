@@ -137,6 +137,7 @@ class TOMOSEG_PG_finding(PropertyGroup):
     """One line of the check before training, and where it points."""
 
     sentence: StringProperty(name="Finding")  # type: ignore[valid-type]
+    place: StringProperty(name="Place")  # type: ignore[valid-type]
     tomogram: StringProperty(name="Tomogram")  # type: ignore[valid-type]
     z: IntProperty(name="Slice", default=-1)  # type: ignore[valid-type]
     box_id: StringProperty(name="Box")  # type: ignore[valid-type]

@@ -42,7 +42,9 @@ void main()
   vec3 colour = vec3(encoded(own.r), encoded(own.g), encoded(own.b));
   colour = covered(colour, HERE(result), opacity.x);
   colour = covered(colour, HERE(label), opacity.y);
-  colour = covered(colour, HERE(ignored), opacity.z);
+  // Ignore zones are hatched: no grey would be seen over a slice, and every colour may be a feature's.
+  float stripe = mod(gl_FragCoord.x + gl_FragCoord.y, 8.0) < 4.0 ? 1.0 : 0.0;
+  colour = mix(colour, vec3(stripe), HERE(ignored).a * opacity.z);
   shown = vec4(decoded(colour.r), decoded(colour.g), decoded(colour.b), 1.0);  // frame buffers take linear values
 }
 """

@@ -9,7 +9,7 @@ import importlib
 import bpy
 
 PITCH = 28  # pixels from one closed panel's header to the next
-STEP = 10  # pixels from one look to the next; a button is 20 high
+STEP = 15  # pixels from one look to the next; a button is 20 high
 MARGIN = 40  # pixels from the sidebar's left: on headers, beside their arrow
 PANELS = "bl_ext.user_default.tomoseg.tomoseg_blender.panels"
 
@@ -104,23 +104,32 @@ class Sidebar:
         return None
 
     def find_button(self, name, columns=(0.3, 0.7)):
-        """The middle of a button of the open panel, in window pixels; of an operator ("tomoseg.train") or property."""
-        side, seen = self.side(), []
+        """A place on a button of the open panel, in window pixels; of an operator ("tomoseg.train") or property."""
+        side, seen = self.side(), set()
         for column in columns:
-            x, hits, y = side.x + side.width * column, [], self.top - STEP
+            x, y = side.x + side.width * column, self.top - STEP
             while y > side.y + 10:
                 yield from self.move((x, y))
                 found = self.what_is_there()
-                if found is not None and found[1] not in seen:
-                    seen.append(found[1])
+                seen.add(found and found[1])
                 if found is not None and self.is_meant(found[1], name):
-                    hits.append(y)
-                elif hits:
-                    break
+                    # A slow machine tells what lay under the mouse a moment ago.
+                    for higher in (0, STEP, STEP // 2, 2 * STEP):
+                        if (yield from self.is_at((x, y + higher), name)):
+                            return x, y + higher
                 y -= STEP
-            if hits:
-                return x, sum(hits) / len(hits)
         raise AssertionError(f"no button for {name} in the open panel, which has {seen}")
+
+    def is_at(self, place, name):
+        """Whether the button is there, also after a while."""
+        yield from self.move((place[0] - 3, place[1]))
+        yield from self.move(place)
+        for _ in range(3):
+            yield 0.1
+            found = self.what_is_there()
+            if found is None or not self.is_meant(found[1], name):
+                return False
+        return True
 
     @staticmethod
     def is_meant(found, name):

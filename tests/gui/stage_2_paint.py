@@ -76,6 +76,7 @@ def ignore(gui):
     yield from gui.until(lambda: settings().paint_role == "ignore", what="I")
     yield from stroke(gui, [gui.place_of(150, 120), gui.place_of(180, 120)])
     assert (painted(10)[120, 155:175] == 2).all()
+    yield from gui.photograph("12b_ignored")
     yield from gui.key("I")
     yield from gui.until(lambda: settings().paint_role == "label", what="I again")
 

@@ -172,12 +172,13 @@ def test_mouse_operators_need_the_mouse(project):
 
 def test_outlines_of_boxes_are_fainter_the_farther_their_slice(project, part):
     canvas = part("tomoseg_blender.canvas")
-    for z in (3, 5, 8):
-        bpy.ops.tomoseg.add_box(location=(20, 20, z), kind="positive", size=12)
+    for x, z in ((20, 3), (20, 4), (32, 5), (44, 8), (32, 7)):  # the last one lies behind that of slice 5
+        bpy.ops.tomoseg.add_box(location=(x, 20, z), kind="positive", size=12)
     bpy.context.view_layer.update()
     empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
     styles = sorted((colour[3] for colour, _ in canvas.box_lines(empty, 3)), reverse=True)
-    assert styles[0] == 1.0 and 0 < styles[2] < styles[1] < 0.5
+    assert len(styles) == 4, "boxes of other slices that lie over each other are drawn once"
+    assert styles[0] == 1.0 and 0 < styles[3] < styles[2] < styles[1] < 0.5
     words = [text for line in canvas.headline(bpy.context) for text, _ in line]
     assert "cell   z 4 of 9   10.00 Å" in words[0] and "+ positive box, 64 voxels" in words[-1]
 

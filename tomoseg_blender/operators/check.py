@@ -28,14 +28,14 @@ class TOMOSEG_OT_check_annotation(OfFeature, Action, Operator):
         boxing.save_boxes(scene)
         painting.save_painted(scene)
         findings = lint.check_annotation(state.require_project(scene), feature.name)
-        _keep(scene, feature.name, findings)
+        _keep(scene, feature.name, findings, {box.id: box.centre for box in state.require_project(scene).boxes()})
         problems = sum(finding.problem for finding in findings)
         if not findings:
             return f"Nothing wrong was found with the boxes and labels of {feature.name}"
         return f"{feature.name}: {problems} problems, {len(findings) - problems} hints"
 
 
-def _keep(scene: Scene, feature: str, findings: list[Finding]) -> None:
+def _keep(scene: Scene, feature: str, findings: list[Finding], centres: dict[str, tuple[int, int, int]]) -> None:
     group = scene.tomoseg
     with state.muted():
         group.findings.clear()
@@ -43,6 +43,10 @@ def _keep(scene: Scene, feature: str, findings: list[Finding]) -> None:
             item = group.findings.add()
             item.sentence, item.tomogram, item.z = finding.sentence, finding.tomogram, finding.z
             item.box_id, item.problem = finding.box_id, finding.problem
+            if finding.box_id in centres:
+                item.place = "{}, {}, {}".format(*centres[finding.box_id])
+            elif finding.tomogram and finding.z >= 0:
+                item.place = f"slice {finding.z}"
         group.finding_index, group.checked = -1, feature
 
 

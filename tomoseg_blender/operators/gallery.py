@@ -25,7 +25,7 @@ class TOMOSEG_OT_show_gallery(Action, Operator):
             return "The gallery is ready: open an Image Editor, or use the Tomoseg workspace"
         area.spaces.active.image = image
         area.spaces.active.mode = "VIEW"
-        _fit(context, area)
+        gallery.fit(area)
         return "Click on a box to go there"
 
 
@@ -34,12 +34,6 @@ def _image_editors(context: Context) -> Any:
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR":
                 yield area
-
-
-def _fit(context: Context, area: Any) -> None:
-    region = next(one for one in area.regions if one.type == "WINDOW")
-    with context.temp_override(area=area, region=region):
-        bpy.ops.image.view_all(fit_view=True)
 
 
 class TOMOSEG_OT_pick_tile(Action, Operator):

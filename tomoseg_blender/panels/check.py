@@ -1,23 +1,31 @@
 """Before training: what the check of the annotation found; a click on a line goes there."""
 
+import textwrap
 from typing import Any
 
 import bpy
 from bpy.types import Context, Panel, UIList
 
 from .. import state
-from .common import TomosegPanel, operator, sentence
+from .common import TomosegPanel, letters_beside, operator, sentence
 
-ROWS = 5
+ROWS = 6
+PLACE_SHARE = 0.4  # of a line: x, y, z of the box
 
 
 class TOMOSEG_UL_findings(UIList):
     bl_idname = "TOMOSEG_UL_findings"
 
     def draw_item(
-        self, _context: Context, layout: Any, _data: Any, item: Any, _icon: int, _active_data: Any, _active_name: str
+        self, context: Context, layout: Any, _data: Any, item: Any, _icon: int, _active_data: Any, _active_name: str
     ) -> None:
-        layout.label(text=item.sentence, icon="ERROR" if item.problem else "INFO")
+        row = layout.split(factor=PLACE_SHARE) if item.place else layout
+        if item.place:
+            row.label(text=item.place, icon="ERROR" if item.problem else "INFO")
+        # Blender would cut the middle out of a sentence; its beginning says most.
+        letters = letters_beside(context, PLACE_SHARE if item.place else 0.0)
+        icon = "NONE" if item.place else ("ERROR" if item.problem else "INFO")
+        row.label(text=textwrap.shorten(item.sentence, letters, placeholder=" …"), icon=icon)
 
 
 class TOMOSEG_PT_check(TomosegPanel, Panel):

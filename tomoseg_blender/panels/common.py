@@ -30,6 +30,12 @@ def sentence(layout: Any, context: Context, text: str, icon: str = "NONE", *, al
         column.label(text=line, icon=icon if number == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
 
 
+def letters_beside(context: Context, share: float) -> int:
+    """How many letters a line of a list holds beside what takes `share` (0 to 1) of its width."""
+    scale = context.preferences.system.ui_scale
+    return max(12, int((context.region.width - 2 * MARGIN * scale) * (1 - share) / (PIXELS_PER_LETTER * scale)))
+
+
 def operator(layout: Any, name: str, **settings: Any) -> Any:
     """A button of `tomoseg.<name>`; returns its properties."""
     return layout.operator(f"tomoseg.{name}", **settings)
