@@ -17,6 +17,8 @@ from tomo.names import tomogram_name
 from tomo.project import Project
 
 SAMPLES = 20
+SLICES = 5  # whose mean the figure shows
+SMOOTHING = 20  # rounds
 SMALLEST = 200.0  # nm³: surfaces and table leave out smaller specks
 
 
@@ -94,7 +96,7 @@ class Demo:
         _title("Merge the results, measure")
         blender.call(self._ops.merge, tomogram=self._name, features=";".join(self._features))
         blender.call(self._ops.measure, tomogram=self._name, csv=str(self._output / "counts.csv"), smallest=SMALLEST)
-        blender.call(self._ops.import_mask, tomogram=self._name, smallest=SMALLEST)
+        blender.call(self._ops.import_mask, tomogram=self._name, smallest=SMALLEST, smoothing=SMOOTHING)
         if not project.mask_path(self._name).is_file():
             raise TomosegError(f"No mask of {self._name} was written: see the messages above.")
 
@@ -103,6 +105,7 @@ class Demo:
         _say(f"{size[0]} × {size[1]} pixels in Cycles on the CPU: half a minute on two cores")
         item = self._bpy.context.scene.tomoseg.tomograms[self._name]
         item.slice_z = max(item.shape[0] // 8, 1)
+        item.thickness, item.smooth = SLICES, True  # less noise behind the surfaces
         with blender.quiet():
             blender.call(
                 self._ops.figure,

@@ -12,7 +12,7 @@ from .figure_parts import MATERIAL_KIND
 from .materials import node_tree
 
 CUT = "Cut"
-EDGE_FROM, EDGE_SHARE, EDGE_DARKNESS = 0.68, 0.8, 0.22  # how far turned away, how much is covered, what is left
+EDGE_FROM, EDGE_SHARE, EDGE_DARKNESS = 0.7, 0.7, 0.22  # how far turned away, how much is covered, what is left
 WALL = 0.72  # brightness of walls that a cut opens
 
 
