@@ -14,6 +14,7 @@ from ml.report import Report
 from tomo.boxes import ADVISED_NEGATIVES, ADVISED_POSITIVES, POSITIVE, Box
 from tomo.errors import TomosegError
 from tomo.labels import annotated_slices, load_label
+from tomo.lint import scale_findings
 from tomo.mrc import Tomogram
 from tomo.preprocessing import Preprocessing, preprocessing_of
 from tomo.project import Project
@@ -63,7 +64,10 @@ def run(options: Options, report: Report) -> dict[str, Any]:
         output = options.output
     check_trainset(trainset)
     save_trainset(output, trainset)
-    return _result(output, trainset, report)
+    hints = [found.sentence for found in scale_findings(project, options.feature)] if options.project else []
+    for hint in hints:
+        report.log(hint)
+    return {**_result(output, trainset, report), "hints": hints}
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Box
+from .boxes import POSITIVE, Box
 from .errors import TomosegError
 from .files import read_json
 from .labels import FEATURE, annotated_slices, crop, load_label
 from .lint_checks import CHECKS, STRONG, Finding, Sample, stray_paint, worst_scores
 from .mrc import Tomogram, open_tomogram
 from .project import Project
+from .scale import known_part, scale_hint, width_of
 
 
 def check_annotation(project: Project, feature: str) -> list[Finding]:
@@ -31,8 +32,27 @@ def check_annotation(project: Project, feature: str) -> list[Finding]:
     samples = [reader.sample(box) for box in boxes]
     findings = [finding for check in CHECKS for finding in check(samples)]
     findings += _stray(reader, boxes)
+    findings += scale_findings(project, feature)
     findings += worst_scores(samples, read_scores(project.triplets_path(feature).with_suffix(".json")))
     return sorted(findings, key=lambda finding: not finding.problem)
+
+
+def scale_findings(project: Project, feature: str) -> list[Finding]:
+    """For each tomogram in which the painted objects are too large or too small for their boxes: another bin."""
+    boxes = [box for box in project.boxes() if box.feature == feature]
+    found = []
+    for entry in project.tomograms():
+        here = [box for box in boxes if box.tomogram == entry.name and box.kind == POSITIVE]
+        slices = annotated_slices(project, entry.name, feature) if here else []
+        size, widths = max((box.size for box in here), default=0), []
+        for z in slices:
+            painted = load_label(project.label_path(entry.name, feature, z), entry.shape[1:]) == FEATURE
+            known = known_part(painted, [box for box in here if box.centre[2] == z])
+            if (width := width_of(painted, known, 4 * size)) is not None:
+                widths.append(width)
+        if sentence := scale_hint(feature, entry.name, widths, size, entry.shrink):
+            found.append(Finding(sentence, entry.name, slices[0], problem=False))
+    return found
 
 
 def _stray(reader: "_Reader", boxes: list[Box]) -> list[Finding]:
