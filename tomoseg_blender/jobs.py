@@ -33,7 +33,9 @@ OnDone = Callable[[Scene, dict[str, Any]], str]
 class Partner(Protocol):
     """What goes on in Blender while a job runs that talks with it, such as live training."""
 
-    summary: str  # what the progress bar says
+    @property
+    def summary(self) -> str:
+        """What the progress bar says; empty for the fraction that is done."""
 
     def heard(self, method: str, params: dict[str, Any]) -> None:
         """A notification of the job: `live` or `preview`."""

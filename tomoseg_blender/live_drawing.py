@@ -24,9 +24,9 @@ def _draw() -> None:
     context = bpy.context
     scene, space = context.scene, context.space_data
     found, shown = live.prediction_of(scene), viewing.shown_tomogram(scene)
-    if found is None or shown is None or not space.overlay.show_overlays or shown[1].hide_viewport:
-        return
     feature = state.active_feature(scene)
+    if found is None or shown is None or feature is None or not space.overlay.show_overlays or shown[1].hide_viewport:
+        return
     look = prediction.Look(tuple(feature.colour), scene.tomoseg.prediction_opacity, live.threshold(feature))
     towards: Vector = context.region_data.view_rotation @ Vector((0, 0, 1))
     place = prediction.Place(

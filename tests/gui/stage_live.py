@@ -114,6 +114,7 @@ def steps(gui):
     yield from measure(gui, "live off")
     yield from begin(gui)
     yield from measure(gui, "live on")
+    yield from upload(gui)
     yield from correct(gui, folder)
     yield from go_on(gui, folder)
     yield from finish(gui, folder)
@@ -196,6 +197,28 @@ def begin(gui):
         waits.append(round(time.perf_counter() - began, 2))
         assert prediction().z == z
     note(gui, "key to the prediction of the new slice, s", waits)
+
+
+def upload(gui):
+    """Milliseconds to hand a new map of 1024² voxels over to the graphics card, inside a redraw."""
+    texture_of = part("tomoseg_blender.scene.prediction").texture_of
+    values, waits = np.random.default_rng(1).random((1024, 1024), np.float32), []
+
+    def draw():
+        began = time.perf_counter()
+        texture_of(object(), values)
+        waits.append(1000 * (time.perf_counter() - began))
+
+    handle = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_VIEW")
+    for _ in range(5):
+        gui.area("VIEW_3D").tag_redraw()
+        yield 0.2
+    bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+    note(
+        gui,
+        "handing a map of 1024² over, ms (median, worst)",
+        [round(float(np.median(waits)), 1), round(max(waits), 1)],
+    )
 
 
 def strongest(places, radius=12):
