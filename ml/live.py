@@ -30,6 +30,7 @@ class Options:
     seed: int = option(0, help="seed of all random choices")
     device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
     threads: int = option(0, help="CPU cores to use (default: all but one)")
+    nice: int = option(5, help="how far other programs go first, 0 (not at all) to 19")
     from_trained: Path | None = option(None, help="go on from this trained network", metavar="NETWORK")
     fresh: bool = option(False, help="forget what an earlier live training has learned")
 
@@ -39,7 +40,7 @@ def run(options: Options, report: LiveReport) -> dict[str, Any]:
     from ml.live_session import Session
     from ml.live_thread import gently
 
-    return gently(lambda: Session(options, report).run())
+    return gently(lambda: Session(options, report).run(), options.nice)
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -83,12 +83,12 @@ class LiveBoxes:
     def read(self) -> Annotations:
         """The training set as it is now. What cannot be used is left out, and told as `problem`."""
         boxes = self.all_boxes
-        known = {entry.name for entry in self._project.tomograms()}
-        places = sorted({(box.tomogram, box.centre[2]) for box in boxes if box.tomogram in known})
-        self._places = places
+        names = [entry.name for entry in self._project.tomograms()]
+        places = {(box.tomogram, box.centre[2]) for box in boxes if box.tomogram in names}
+        self._places = sorted(places, key=lambda place: (names.index(place[0]), place[1]))
         size = max((box.size for box in boxes), default=0)
         slices, problems = {}, []
-        for place in places:
+        for place in self._places:
             here = [box for box in boxes if (box.tomogram, box.centre[2]) == place]
             try:
                 slices[place] = self._slice(place, here, size)
@@ -135,7 +135,7 @@ class LiveBoxes:
 
     def _joined(self, slices: list[_Slice], problem: str | None) -> Annotations:
         sets = []
-        for name in sorted({found.info.tomograms for found in slices}):
+        for name in dict.fromkeys(found.info.tomograms for found in slices):
             here = [found for found in slices if found.info.tomograms == name]
             boxes = [box for found in here for box in found.boxes]
             images = np.stack([image for found in here for image in found.images])

@@ -57,12 +57,13 @@ class Checkpoints:
 
     def _thin(self, now: float) -> None:
         kept: list[Checkpoint] = []
-        for checkpoint in reversed(self._kept):
-            age = now - checkpoint.at
-            far_enough = not kept or kept[-1].at - checkpoint.at >= SPARSE
-            if age <= CLOSE or (age <= OLDEST and far_enough):
+        minutes = set()
+        for checkpoint in self._kept:
+            age, minute = now - checkpoint.at, checkpoint.at // SPARSE
+            if age <= CLOSE or (age <= OLDEST and minute not in minutes):
                 kept.append(checkpoint)
-        self._kept = kept[::-1]
+            minutes.add(minute)
+        self._kept = kept
 
 
 def captured(trainer: Trainer) -> dict[str, Any]:

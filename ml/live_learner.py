@@ -134,7 +134,7 @@ class Learner:
         return finish(self.trainer, self.info, limits, self.request, report, keep)
 
 
-def warm_up(request: Request, context: int, device: torch.device) -> None:
+def preload(request: Request, context: int, device: torch.device) -> None:
     """One step of a throw-away network: what torch loads only now takes two seconds, while nobody waits for it yet."""
     side = crop_size(16)
     boxes = [Box("warm", "warm", POSITIVE, (0, 0, 0), 16)]

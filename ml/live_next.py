@@ -4,6 +4,7 @@ Entropy of the prediction on sampled pieces of slices, weighed by the distance t
 looks (source of the idea: uncertainty and diversity sampling, Settles, Active Learning, 2012).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -129,7 +130,8 @@ def _sampled(shape: tuple[int, int, int], size: int, random: np.random.Generator
     """Pieces of slices, about PIXELS together: one at a random place in each of evenly spread ranges of slices."""
     depth, height, width = shape
     high, wide = (min(side, max(WIDEST, size)) for side in (height, width))
-    count = max(4, PIXELS // (high * wide))
+    most = depth * math.ceil(height * width / (high * wide))
+    count = min(max(4, PIXELS // (high * wide)), most)
     for number in range(count):
         z = min(int((number + random.random()) * depth / count), depth - 1)
         y, x = (int(random.integers(0, side - taken + 1)) for side, taken in ((height, high), (width, wide)))

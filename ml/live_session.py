@@ -9,7 +9,7 @@ from ml.devices import choose_device, use_threads
 from ml.learning import Request
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX, Annotations, LiveBoxes
-from ml.live_learner import Learner, warm_up
+from ml.live_learner import Learner, preload
 from ml.live_next import NextPlaces
 from ml.live_start import Start, checkpoint_path, save_checkpoint, start_from
 from ml.live_tomograms import LiveTomograms
@@ -44,7 +44,7 @@ class Session:
         self._view = LiveView(output, self._feature, self._tomograms, self._device)
         self._places = NextPlaces(self._tomograms, options.seed)
         self._learner: Learner | None = None
-        self._warm, self._ready, self._paused, self._finishing = False, False, False, False
+        self._preloaded, self._ready, self._paused, self._finishing = False, False, False, False
         self._told: str | None = None
         self._saved: object = None
         self._next = dict.fromkeys(("look", "state", "save"), 0.0)
@@ -76,9 +76,9 @@ class Session:
         """Look, learn one step, show."""
         if self._is_time("look", LOOK_SECONDS):
             self._look()
-        if not self._warm and not self._ready:
-            warm_up(self._request, self._boxes.context or USUAL_CONTEXT, self._device)
-        self._warm = True
+        if not self._preloaded and not self._ready:
+            preload(self._request, self._boxes.context or USUAL_CONTEXT, self._device)
+        self._preloaded = True
         if self._learning and self._learner is not None:
             try:
                 self._learner.step()
@@ -247,15 +247,16 @@ class Session:
         assert self._learner is not None
         self._finishing = True
         trainset = self._learner.trainer.trainset
-        if self._boxes.context is None:  # another network could not learn from fewer slices than suit the tomogram
-            save_trainset(self._project.trainset_path(self._feature), trainset)
+        path = self._project.trainset_path(self._feature)
+        if self._boxes.context is None or not path.exists():
+            save_trainset(path, trainset)  # else it may hold fewer slices than another network wants
         output, steps = self._project.network_path(self._feature), self._learner.trainer.steps_done
         learned = self._learner.finish(_WhileFinishing(self, self._report), lambda *best: save_network(output, *best))
         save_network(output, learned.network.module, learned.network.info)
         self._report.progress(1.0, "Writing the triplets")
         result = write_results(output, learned, self._project.triplets_path(self._feature))
         checkpoint_path(self._project, self._feature).unlink(missing_ok=True)
-        return {**result, "live_steps": steps}
+        return {**result, "trainset": str(path), "live_steps": steps}
 
     def show_while_finishing(self) -> None:
         """Between two steps of the last training: the view follows, everything else waits."""

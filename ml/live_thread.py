@@ -11,19 +11,19 @@ import psutil
 
 from ml.report import Cancelled
 
-NICE = 10
+LEAST_URGENT = 19
 LOOK_SECONDS = 0.1
 Result = TypeVar("Result")
 
 
-def gently(work: Callable[[], Result]) -> Result:
-    """The result of `work`, done in a thread that Blender's window goes before.
+def gently(work: Callable[[], Result], nice: int) -> Result:
+    """The result of `work`, done in a thread that Blender's window goes before. nice: Unix's niceness, 0 to 19.
 
     Niceness cannot be taken back, but on Linux it is a thread's own, and torch's threads inherit it from the one that
     starts them: so it ends with this thread, and the next step runs as before. A cancel that interrupts the main
     thread waits here for `work`, which learns of it from its report.
     """
-    thread = _Gentle(work)
+    thread = _Gentle(work, nice)
     thread.start()
     while thread.is_alive():
         try:
@@ -40,27 +40,28 @@ class _Gentle(threading.Thread, Generic[Result]):
 
     result: Result
 
-    def __init__(self, work: Callable[[], Result]) -> None:
+    def __init__(self, work: Callable[[], Result], nice: int) -> None:
         super().__init__(name="live training", daemon=True)
-        self._work = work
+        self._work, self._nice = work, min(max(nice, 0), LEAST_URGENT)
         self.error: BaseException | None = None
 
     def run(self) -> None:
         """Do the work; whatever is raised is raised again by `gently`."""
         try:
-            with _low_priority():
+            with _low_priority(self._nice):
                 self.result = self._work()
         except BaseException as error:
             self.error = error
 
 
 @contextmanager
-def _low_priority() -> Iterator[None]:
+def _low_priority(nice: int) -> Iterator[None]:
     """Linux: of this thread. Windows: of the process, taken back at the end. macOS: none that can be taken back."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, max(nice, os.getpriority(os.PRIO_PROCESS, own)))
         yield
-    elif sys.platform == "win32":
+    elif sys.platform == "win32" and nice:
         process = psutil.Process()
         process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         try:

@@ -1,0 +1,58 @@
+"""Gentle work: of low priority while it lasts, its result or its error comes out, a cancel waits for it."""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from ml.live_thread import gently
+from ml.report import Cancelled
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+
+
+@linux
+def test_only_the_work_is_nice_and_the_threads_that_it_starts():
+    def niceness():
+        inherited = []
+        inner = threading.Thread(target=lambda: inherited.append(os.getpriority(os.PRIO_PROCESS, 0)))
+        inner.start()
+        inner.join()
+        return os.getpriority(os.PRIO_PROCESS, 0), inherited[0]
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    wanted = max(before, 7)
+    assert gently(niceness, 7) == (wanted, wanted)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_the_error_comes_out_as_it_was():
+    def fails():
+        raise KeyError("no such key")
+
+    with pytest.raises(KeyError, match="no such key"):
+        gently(fails, 0)
+
+
+def test_a_cancel_in_the_main_thread_waits_for_the_work_to_end(monkeypatch):
+    ended = []
+
+    def work():
+        time.sleep(0.3)
+        ended.append(True)
+        raise Cancelled
+
+    join, interrupts = threading.Thread.join, []
+
+    def interrupted(thread, timeout=None):
+        if not interrupts:
+            interrupts.append(True)
+            raise Cancelled  # what the handler of a signal does
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(Cancelled):
+        gently(work, 0)
+    assert ended == [True]
