@@ -12,11 +12,12 @@ from typing import Any
 
 import psutil
 
-from bench import applying, latency, merging, surfaces, training, window
+from bench import applying, latency, live, merging, surfaces, training, window
 
 GROUPS = {
     "applying": applying.rows,
     "latency": latency.rows,
+    "live": live.rows,
     "merging": merging.rows,
     "surfaces": lambda _folder, *, quick: surfaces.rows((64, 256, 256)) if quick else surfaces.rows(),
     "training": training.rows,

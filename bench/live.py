@@ -1,0 +1,178 @@
+"""Live training: how soon an annotator sees what the network believes, and how good it is after so many boxes.
+
+The annotator knows the truth of a simulated cell. The worker has all cores and no window beside it; it is not nice,
+since other programs are not Blender.
+"""
+
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.inputs import GEOMETRY, write_tomogram
+from bench.live_client import Annotator, LiveClient, Shown
+from bench.process import tomoseg
+from ml.annotator import draw_boxes, feature_per_place
+from ml.scores import dice
+from tomo.boxes import NEGATIVE, POSITIVE, Box
+from tomo.mrc import open_tomogram
+from tomo.project import Project, TomogramEntry
+
+FEATURE, NAME = "membrane", "cell_tomogram"
+SIZE = 64
+THRESHOLD = 0.8  # amplitude units, as merging takes it
+USEFUL = 0.5  # Dice of the slice in view
+Row = dict[str, Any]
+
+
+def rows(folder: Path, *, quick: bool) -> list[Row]:
+    """One session from the first box to the network, then its latencies."""
+    size = (16, 128, 128) if quick else (24, 512, 512)
+    session = _Session(folder, size)
+    try:
+        found = [session.first_overlay(), session.stroke_effect()]
+        found += session.annotate(seconds=20.0 if quick else 60.0)
+        found += [session.refresh(), session.looks_by_itself()]
+        found += [session.steps(name, side) for name, side in session.more_tomograms(quick=quick)]
+        found += [session.next_box(), session.finish()]
+    finally:
+        ended = session.client.close()
+    load = round(os.getloadavg()[0], 1)
+    found.append({"name": "live: the worker ends with Blender", "seconds": round(ended, 2), "aims": {"seconds": 5.0}})
+    return [{**row, "load": load} for row in found]
+
+
+class _Session:
+    """A live session and its annotator, who looks at one slice and never annotates it."""
+
+    def __init__(self, folder: Path, size: tuple[int, int, int]) -> None:
+        cell = folder / "cell"
+        tomoseg("simulate", "--output", cell, "--seed", 1, "--size", *size)
+        tomoseg("import", cell / f"{NAME}.mrc", "--project", folder / "project", "--invert")
+        self.project = Project.open(folder / "project")
+        self.project.add_feature(FEATURE)
+        self.truth: NDArray[np.bool_] = np.asarray(open_tomogram(cell / f"cell__{FEATURE}.mrc").data) != 0
+        boxes = draw_boxes(self.truth, 10, 40, SIZE, 0, NAME, FEATURE)
+        order = np.random.default_rng(0).permutation(len(boxes))
+        self.z = size[0] // 2
+        mine = [boxes[number] for number in order if boxes[number].centre[2] != self.z]
+        self.positives = [box for box in mine if box.kind == POSITIVE]
+        self.negatives = [box for box in mine if box.kind == NEGATIVE]
+        self.annotator = Annotator(self.project, NAME, FEATURE, self.truth)
+        self.client = LiveClient(
+            project=str(self.project.folder), feature=FEATURE, device="cpu", threads=os.cpu_count() or 1, nice=0
+        )
+        self.client.event("message", lambda _told: True, 0.0)
+        self.client.tell("view", tomogram=NAME, z=self.z, region=None)
+        self.began = 0.0
+
+    def first_overlay(self) -> Row:
+        """From the first painted box to a prediction that is of use."""
+        cpu = self.client.cpu_seconds()
+        self.began = self.annotator.add(self.positives.pop())
+        shown = self.client.preview(lambda shown: self.score(shown) >= USEFUL, self.began)
+        row = self.row("live: first box to first overlay of use", shown.at - self.began, 20.0)
+        return {**row, "cpu_seconds": round(self.client.cpu_seconds() - cpu, 1), "dice": round(self.score(shown), 3)}
+
+    def stroke_effect(self) -> Row:
+        """A correction where the slice in view is worst: until half of what was wrong in that box is right."""
+        time.sleep(5.0)
+        shown = self.client.shown[-1]
+        wrong = (shown.map > THRESHOLD) != self.truth[self.z]
+        places = feature_per_place(wrong, SIZE)
+        y, x = (int(place) for place in np.unravel_index(np.argmax(places), places.shape))
+        kind = POSITIVE if self.truth[self.z, y : y + SIZE, x : x + SIZE].any() else NEGATIVE
+        inside, before = (slice(y, y + SIZE), slice(x, x + SIZE)), int(places[y, x])
+        at = self.annotator.add(Box(NAME, FEATURE, kind, (x + SIZE // 2, y + SIZE // 2, self.z), SIZE))
+        shown = self.client.preview(
+            lambda shown: int(((shown.map > THRESHOLD) != self.truth[self.z])[inside].sum()) <= before / 2, at
+        )
+        return self.row(f"live: a stroke's effect ({before} wrong pixels halved)", shown.at - at, 10.0)
+
+    def annotate(self, seconds: float) -> list[Row]:
+        """One positive and two negative boxes every six seconds; Dice of the slice in view as time goes by."""
+        found, marks = [], [10.0, 20.0, 40.0, 60.0, 90.0]
+        while (now := time.monotonic() - self.began) < marks[0] or now < seconds:
+            if now >= marks[0]:
+                marks.pop(0)
+                found.append(self.dice_now(now))
+            if self.positives:
+                self.annotator.add(self.positives.pop(), self.negatives.pop(), self.negatives.pop())
+            time.sleep(6.0)
+        return [*found, self.dice_now(time.monotonic() - self.began)]
+
+    def dice_now(self, now: float) -> Row:
+        """What is on screen."""
+        state = self.client.last("state")
+        boxes = f"{state['positives']} + {state['negatives']} boxes, step {state['step']}"
+        return {"name": f"live: slice in view after {now:.0f} s, {boxes}", "dice": round(self.score(), 3)}
+
+    def refresh(self) -> Row:
+        """The longest time for which an old prediction stood while the network learned."""
+        since, end = self.client.shown[-1].at, time.monotonic() + 15.0
+        time.sleep(15.0)
+        times = [shown.at for shown in self.client.shown if since <= shown.at <= end]
+        longest = max(after - before for before, after in zip(times, [*times[1:], end], strict=True))
+        return self.row("live: longest time between refreshes", longest, 5.0)
+
+    def looks_by_itself(self) -> Row:
+        """A box that nobody told of enters the training set."""
+        before = self.client.last("state")["negatives"]
+        at = self.annotator.add(self.negatives.pop())
+        counted = self.client.event("state", lambda told: told["negatives"] > before, at)
+        return self.row("live: a new box enters the training set", counted - at, 2.0)
+
+    def more_tomograms(self, *, quick: bool) -> list[tuple[str, int]]:
+        """Tomograms of other sizes in the same project, (name, side)."""
+        sides = (256,) if quick else (512, 1024)
+        for depth, side in [*((10, side) for side in sides), (64, 256)]:
+            name = f"noise{depth}x{side}"
+            shape = (depth, side, side)
+            write_tomogram(self.project.folder / f"tomograms/{name}.mrc", shape, preprocessed=True)
+            entry = TomogramEntry(name, f"tomograms/{name}.mrc", voxel_size=GEOMETRY.voxel_size, shape=shape)
+            self.project.add_tomogram(entry)
+        return [(f"noise10x{side}", side) for side in sides]
+
+    def steps(self, name: str, side: int) -> Row:
+        """Going from slice to slice while the network learns: the median of eight, after the first one."""
+        taken = []
+        for z in range(9):
+            at = self.client.tell("view", tomogram=name, z=z, region=None)
+            shown = self.client.preview(lambda shown, z=z: shown.params["z"] == z, at)  # type: ignore[misc]
+            taken.append(shown.at - at)
+            time.sleep(0.5)
+        row = self.row(
+            f"live: step to a slice of {side}×{side}", statistics.median(taken[1:]), 1.0 if side > 512 else 0.3
+        )
+        return {**row, "slowest_seconds": round(max(taken), 2)}
+
+    def next_box(self) -> Row:
+        """Where to annotate next, in a tomogram of 64 × 256 × 256."""
+        at = self.client.tell("next_box", tomogram="noise64x256")
+        told = self.client.event("next_box", lambda _told: True, at)
+        return self.row("live: next box in 64×256×256", told - at, 3.0)
+
+    def finish(self) -> Row:
+        """The last training, with all its files."""
+        at, cpu = self.client.tell("view", tomogram=NAME, z=self.z, region=None), self.client.cpu_seconds()
+        self.client.tell("finish")
+        answer = self.client.wait(lambda: self.client.answer, 900.0)
+        result = answer["result"]
+        row: Row = {"name": f"live: finish ({result['iterations']} iterations)", "dice": round(self.score(), 3)}
+        spent = self.client.cpu_seconds() - cpu
+        return {**row, "seconds": round(time.monotonic() - at, 1), "cpu_seconds": round(spent, 1)}
+
+    def score(self, shown: Shown | None = None) -> float:
+        """Dice of a preview of the slice in view, of the last one by default."""
+        shown = shown or self.client.shown[-1]
+        if (shown.params["tomogram"], shown.params["z"]) != (NAME, self.z):
+            return 0.0
+        return dice(shown.map > THRESHOLD, self.truth[self.z])
+
+    @staticmethod
+    def row(name: str, seconds: float, aim: float) -> Row:
+        return {"name": name, "seconds": round(seconds, 2), "aims": {"seconds": aim}}
