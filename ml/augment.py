@@ -57,7 +57,7 @@ def cut(images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, r
     images: (n, context, y, x) float32. labels: (n, y, x) int8 (0, 1, 2 is unknown). The crops should be at least
     √2 × as wide as the boxes, so that no corner stays empty; beyond their edges they are mirrored.
     """
-    grid = _grid(images, size, augmentation, random)
+    grid = places(images, size, augmentation, random)
     masks = torch.stack([labels == FEATURE, labels != IGNORE], dim=1).float()
     beyond = "zeros" if augmentation.dark_corners else "reflection"
     if augmentation.flip and images.shape[1] > 1:
@@ -87,7 +87,7 @@ def vary_greys(images: Tensor, augmentation: Augmentation, random: torch.Generat
     return images
 
 
-def _grid(images: Tensor, size: int, augmentation: Augmentation, random: torch.Generator) -> Tensor:
+def places(images: Tensor, size: int, augmentation: Augmentation, random: torch.Generator) -> Tensor:
     """Where each pixel of the patch comes from, (n, size, size, 2) as (x, y) in −1 … 1 of the crop."""
     count, _, height, width = images.shape
     angle = (2 * math.pi if augmentation.turn else 0.0) * _between(0, 1, count, random)

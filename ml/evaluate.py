@@ -41,6 +41,7 @@ class Options:
     max_train_seconds: float = option(300.0, help="train for so long at most", metavar="S")
     threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
     device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
+    cold_start: bool = option(False, help="begin with random weights, not with those learned from simulated cells")
     flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
 
 
@@ -90,6 +91,7 @@ def _protocol(options: Options, folder: Path, report: Report) -> dict[str, Any]:
         device=options.device,
         threads=options.threads,
         max_seconds=options.max_train_seconds,
+        cold_start=options.cold_start,
     )
     learned = learn(trainset, request, Part(report, 0.02, 0.85), lambda network, info: None)
     save_network(folder / "network.safetensors", learned.network.module, learned.network.info)

@@ -17,12 +17,13 @@ from ml.networks import SegmentationNetwork, build_network, preset
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
-from ml.training import Trainer, upscaled
+from ml.training import RANDOM, Trainer, initialise, upscaled
 from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out, narrowed
+from ml.warm_start import warm_up
 from tomo.errors import TomosegError
 
 HELD_OUT_SHARE = 0.1
-SURE_TOLERANCE, CAP_TOLERANCE = 0.01, 0.04  # of Dice on the boxes, see place_threshold
+SURE_TOLERANCE, CAP_TOLERANCE = 0.01, 0.15  # of Dice on the boxes, see place_threshold
 CONTINUED_LEARNING_RATE = 0.001
 WEAKEST = 1e-3  # amplitude of a network that has learned something
 
@@ -31,7 +32,10 @@ Keep = Callable[[SegmentationNetwork, NetworkInfo], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What a user may choose; 0 and "" mean the recipe's own. max_seconds: 0 is no limit."""
+    """What a user may choose; 0 and "" mean the recipe's own. max_seconds: 0 is no limit.
+
+    cold_start: begin with random weights, not with those learned from simulated cells (ml/warm_start.py).
+    """
 
     network: str = "default"
     recipe: str = ""
@@ -42,6 +46,7 @@ class Request:
     device: str = "auto"
     threads: int = 0
     max_seconds: float = 0.0
+    cold_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,18 @@ def trainer_for(trainset: Trainset, request: Request, start: LoadedNetwork | Non
     network = start.module if start else build_network(architecture, **settings)
     device = choose_device(request.device)
     recipe = _recipe(request, architecture)
-    trainer = Trainer(network, trainset, recipe, seed=request.seed, device=device, fresh=start is None)
+    began_with = _begin(network, request, recipe, start)
+    fresh = began_with == RANDOM
+    trainer = Trainer(network, trainset, recipe, seed=request.seed, device=device, fresh=fresh, began_with=began_with)
     return trainer, _info(trainset, architecture, settings, start)
+
+
+def _begin(network: SegmentationNetwork, request: Request, recipe: Recipe, start: LoadedNetwork | None) -> str:
+    """Give a new network what is known from simulated cells, where that fits it; tells what it begins with."""
+    if start is not None:
+        return "a trained network"
+    initialise(network, recipe, request.seed)
+    return RANDOM if request.cold_start or not warm_up(network) else "simulated cells"
 
 
 def finish(
@@ -132,7 +147,8 @@ def place_threshold(
     New places are always found with less confidence than the boxes: so it is the lowest threshold whose Dice on the
     known pixels is within 0.01 of the best one, and not above `highest`: the best threshold of a true probability is
     half the Dice that it reaches (Lipton, Elkan and Naryanaswamy, 2014). But `highest` holds only while it costs no
-    more than 0.04 on the boxes: a network that was trained too briefly is no true probability (docs/accuracy.md).
+    more than 0.15 on the boxes: a network that was trained too briefly is no true probability. One that was trained
+    long is surer of the boxes than of anything else, and costs up to 0.1 there (docs/accuracy.md).
     """
     sure = best_dice(strength, truth, known, SURE_TOLERANCE)[1]
     return min(sure, max(highest, best_dice(strength, truth, known, CAP_TOLERANCE)[1]))
@@ -208,6 +224,7 @@ def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Re
         "learning_rate": outcome.learning_rate or request.learning_rate or trainer.recipe.learning_rate,
         "batch_size": trainer.recipe.batch_size,
         "seed": request.seed,
+        "began_with": trainer.began_with,
         "device": trainer.device.type,
         "positives": trainset.n_positive,
         "negatives": len(trainset) - trainset.n_positive,

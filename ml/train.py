@@ -42,6 +42,7 @@ class Options:
     from_trained: Path | None = option(None, help="go on from this trained network", metavar="NETWORK")
     max_seconds: float = option(0.0, help="stop after so many seconds (default: no limit)", metavar="S")
     threads: int = option(0, help="CPU cores to use (default: all)")
+    cold_start: bool = option(False, help="begin with random weights, not with those learned from simulated cells")
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def describe(result: dict[str, Any]) -> str:
     low = ", ".join(f"{box['id']} ({box['dice']:.2f})" for box in result["lowest_boxes"])
     return (
         f"Trained {result['feature']} in {result['seconds']:.0f} s and {result['iterations']} iterations "
-        f"({result['stopped']}).\n"
+        f"({result['stopped']}), beginning with {result['began_with']}.\n"
         f"Dice {result['dice']:.3f} on the {result['held_out']} boxes held out; amplitude {result['amplitude']:.3f}, "
         f"threshold {result['threshold']:.2f}, learning rate at the end {result['learning_rate']:.2g}.\n"
         f"Boxes to check first (lowest Dice): {low}\n"
@@ -108,6 +109,7 @@ def _request(options: Options) -> "Request":
         options.device,
         options.threads,
         options.max_seconds,
+        options.cold_start,
     )
 
 
@@ -132,6 +134,7 @@ def write_results(output: Path, learned: "Learned", sheet: Path) -> dict[str, An
         "threshold": info.threshold,
         "iterations": len(outcome.rows),
         "stopped": outcome.stopped,
+        "began_with": history["began_with"],
         "learning_rate": history["learning_rate"],
         "seconds": outcome.seconds,
         "lowest_boxes": sorted(with_feature, key=lambda box: box["dice"])[:3],

@@ -20,6 +20,7 @@ from ml.trainset import Trainset
 from tomo.errors import TomosegError
 
 URGENT_LOOKS = 60
+RANDOM = "random weights"
 EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
 
 
@@ -40,6 +41,9 @@ class Trainer:
     """Trains one network, one step at a call; boxes may come and go between steps.
 
     trainset: may be replaced at any time by `use`. The weights to keep are those of `averaged`, a running mean.
+    fresh: begin with random weights. Otherwise the network's own means and deviations (batch normalisation) stay as
+    they are: those of a few boxes, varied as they are and most of them full of feature, fit no whole slice.
+    began_with: what the network knew before, for its history.
     The same seed, boxes and steps give the same weights on the CPU.
     """
 
@@ -52,13 +56,16 @@ class Trainer:
         seed: int = 0,
         device: torch.device | None = None,
         fresh: bool = True,
+        began_with: str = RANDOM,
     ) -> None:
-        self.recipe, self.device = recipe, device or torch.device("cpu")
+        self.recipe, self.device, self.began_with = recipe, device or torch.device("cpu"), began_with
         self.random = torch.Generator().manual_seed(seed)
         self._order = np.random.default_rng(seed)
         if fresh:
             initialise(network, recipe, seed)
         self.network = network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        if not fresh:
+            keep_normalisation(self.network)
         self.averaged: SegmentationNetwork = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = _optimiser(self.network, recipe)
         self.steps_done = 0
@@ -174,6 +181,13 @@ def initialise(network: SegmentationNetwork, recipe: Recipe, seed: int) -> None:
                 (initialise_glorot if recipe.glorot else initialise_truncated_normal)(part)
             elif isinstance(part, nn.Conv2d | nn.BatchNorm2d):
                 part.reset_parameters()
+
+
+def keep_normalisation(network: nn.Module) -> None:
+    """Let batch normalisation use the running means that it has, and no longer change them."""
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
 
 
 def balanced_copies(

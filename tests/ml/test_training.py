@@ -74,6 +74,16 @@ def test_new_boxes_enter_between_steps():
     assert np.isfinite(trainer.step(1e-3))
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_network_that_knows_something_keeps_its_means_and_a_fresh_one_learns_them(fresh):
+    network = build_network("unet", width=4, depth=2)
+    trainer = Trainer(network, ring_trainset(), RECIPE, fresh=fresh)
+    before = trainer.network.down[0][1].running_mean.clone()
+    trainer.step(1e-3)
+    assert torch.equal(trainer.network.down[0][1].running_mean, before) != fresh
+    assert torch.equal(trainer.averaged.down[0][1].running_mean, before) != fresh
+
+
 def test_without_negative_boxes_it_trains_too():
     trainer = small_trainer(ring_trainset(positives=2, negatives=0))
     assert np.isfinite(trainer.step(1e-3))
