@@ -75,10 +75,11 @@ def show_chosen(scene: Scene) -> None:
         show(scene, chosen)
 
 
-def show_again(scene: Scene, *, quick: bool = False) -> None:
+def show_again(scene: Scene, *, quick: bool = False, only: str = "") -> None:
     """Show the current slices of the shown tomogram, after a step or a change of contrast; nothing if none is shown.
 
-    What was painted on the slice that is left goes to the project folder first.
+    What was painted on the slice that is left goes to the project folder first. only: the axis that was stepped along;
+    the planes of the others stay as they are.
     """
     shown = shown_tomogram(scene)
     if shown is None:
@@ -87,8 +88,8 @@ def show_again(scene: Scene, *, quick: bool = False) -> None:
     item, empty = shown
     opened = data_of(scene, item.name)
     _clamp(item, opened.shape)
-    for axis in slices.AXES:
-        if axis in ("z", scene.tomoseg.axis) or slices.find_plane(empty, axis) is not None:
+    for axis in only or slices.AXES:
+        if axis in ("z", scene.tomoseg.axis, only) or slices.find_plane(empty, axis) is not None:
             data, binned = (opened.data, 1) if axis == "z" else _across(scene, item.name, opened)
             slices.show_slice(
                 empty,
@@ -103,8 +104,9 @@ def show_again(scene: Scene, *, quick: bool = False) -> None:
                 quick=quick,
                 binned=binned,
             )
-    boxes.show_boxes_near(empty, item.slice_z)
-    show_labels(scene)
+    if only in ("", "z"):
+        boxes.show_boxes_near(empty, item.slice_z)
+        show_labels(scene)
 
 
 def _across(scene: Scene, name: str, opened: mrc.Tomogram) -> tuple[Any, int]:
@@ -257,13 +259,13 @@ def step(scene: Scene, axis: str, count: int) -> int:
     index = int(min(max(getattr(item, f"slice_{axis}") + count, 0), size - 1))
     with state.muted():
         setattr(item, f"slice_{axis}", index)
-    show_moving(scene)
+    show_moving(scene, only=axis)
     return index
 
 
-def show_moving(scene: Scene) -> None:
+def show_moving(scene: Scene, *, only: str = "") -> None:
     """Show the slices while they are being changed: large ones at screen resolution, in full once they stand still."""
-    show_again(scene, quick=not bpy.app.background)
+    show_again(scene, quick=not bpy.app.background, only=only)
     shown = shown_tomogram(scene)
     if shown is not None and quick_step(tuple(shown[0].shape)[1:]) > 1:
         _sharpen_soon()

@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blender", default="blender")
     parser.add_argument("--out", type=Path, default=Path("gui-output"))
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for one stage")
+    parser.add_argument("--timeout", type=float, default=1200, help="seconds for one stage")
     parser.add_argument(
         "--suite", help="which of the Blenders of blender-gui, such as sid; default: all that are set up"
     )

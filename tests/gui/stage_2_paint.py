@@ -138,7 +138,7 @@ def other_slice(gui):
 def computed(gui):
     """Copy, interpolate and take the prediction by their buttons; undo, and the files follow."""
     yield from gui.open_panel("TOMOSEG_PT_paint")
-    yield from gui.press_button("tomoseg.copy_label")
+    yield from gui.press_button("tomoseg.copy_label", columns=(0.3,))
     yield from gui.until(lambda: painted(11).any() and (painted(11) == painted(10)).all(), what="a copy")
     yield from gui.move(gui.place_of(200, 100))
     yield from gui.key("Z", ctrl=True)
@@ -148,14 +148,14 @@ def computed(gui):
     yield from gui.key("UP_ARROW")
     yield from gui.until(lambda: shown_slice() == 12, what="slice 12")
     write_map(gui)
-    yield from gui.press_button("tomoseg.label_from_map")
+    yield from gui.press_button("tomoseg.label_from_map", columns=(0.7,))
     yield from gui.until(lambda: np.all(painted(12)[90, 222:226]), what="the prediction as a label")
     yield from gui.move(gui.place_of(200, 100))
     yield from gui.key("PAGE_DOWN")
     yield from gui.until(lambda: shown_slice() == 2, what="slice 2")
     yield from stroke(gui, [gui.place_of(60, 100), gui.place_of(120, 105)], z=2)
     yield from gui.key("UP_ARROW")
-    yield from gui.press_button("tomoseg.interpolate_label")
+    yield from gui.press_button("tomoseg.interpolate_label", columns=(0.7,))
     yield from gui.until(lambda: np.any(painted(3)[101, 70:110]), what="an interpolated label")
     yield from gui.photograph("15_interpolated")
     yield from gui.move(gui.place_of(200, 100))
@@ -181,7 +181,7 @@ def flood(gui):
     before = painted(11)
     angles = np.linspace(0, np.pi, 9)
     ring = [gui.place_of(220 + 12 * np.cos(angle), 90 + 12 * np.sin(angle)) for angle in angles]
-    yield from gui.drag(ring, alt=True)
+    yield from gui.drag(ring, alt=True, between=2)
     yield from gui.until(lambda: np.count_nonzero(painted(11) != before) > 60, what="a flooded ring")
     taken = painted(11) != before
     yield from gui.until(lambda: np.array_equal(saved(gui, 11), painted(11)), what="the flood in the project")
