@@ -1,12 +1,14 @@
 """Connected components of a mask, found slab by slab: memory does not grow with the tomogram.
 
-A slab is labelled by itself; pieces that touch across a seam are joined afterwards. Labelling is deterministic,
-so nothing is stored per voxel: whoever needs the components again walks the slabs again.
+A slab is labelled by itself; pieces that touch across a seam are joined afterwards. The pieces of the voxels that are
+not 0 are kept in a nameless temporary file, so that whoever needs the components again need not label them again.
 """
 
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +75,56 @@ class Components:
     table: Parts
     number: NDArray[np.int64]
     _ids: list[NDArray[np.int32]] = field(repr=False, default_factory=list)
+    _kept: "_Pieces | None" = field(repr=False, default=None)
 
     def __len__(self) -> int:
         return len(self.table.voxels)
 
     def slabs(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Yield (z0, ids) for the whole mask: ids [z, y, x] is 1 + the component's row, 0 where there is none."""
-        for (z0, z1), ids in zip(slab_ranges(self.mask.shape), self._ids, strict=True):
-            yield z0, ids[_label_slab(self.mask, z0, z1, self.connectivity)]
+        for number, ((z0, z1), ids) in enumerate(zip(slab_ranges(self.mask.shape), self._ids, strict=True)):
+            values = self.mask.read((slice(z0, z1), slice(None), slice(None)))
+            pieces = None if self._kept is None else self._kept.read(number)
+            if pieces is None:
+                yield z0, ids[label(values, background=0, connectivity=self.connectivity)]
+            else:
+                found = np.zeros(values.shape, np.int32)
+                found[values != 0] = ids[pieces]
+                yield z0, found
+
+
+class _Pieces:
+    """The piece numbers of the voxels that are not 0, slab by slab, on disk; forgets all where the disk is full.
+
+    The file has no name and goes with this object, or with the process.
+    """
+
+    def __init__(self) -> None:
+        file = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as this object
+        self._file: IO[bytes] | None = file
+        weakref.finalize(self, file.close)
+        self._parts: list[tuple[int, int, type[np.unsignedinteger[Any]]]] = []
+
+    def add(self, pieces: NDArray[np.int64]) -> None:
+        """Keep those of the next slab, 1-dimensional."""
+        if self._file is None:
+            return
+        kind = np.uint16 if pieces.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+        try:
+            self._parts.append((self._file.tell(), len(pieces), kind))
+            self._file.write(pieces.astype(kind).tobytes())
+            self._file.flush()
+        except OSError:  # they can be found again
+            self._file.close()
+            self._file = None
+
+    def read(self, slab: int) -> NDArray[Any] | None:
+        """Those of one slab; None where they were not kept."""
+        if self._file is None:
+            return None
+        start, count, kind = self._parts[slab]
+        self._file.seek(start)
+        return np.frombuffer(self._file.read(count * np.dtype(kind).itemsize), kind)
 
 
 def find_components(mask: Mask, report: Report, *, smallest: int = 1, connectivity: int = CORNERS) -> Components:
@@ -91,12 +135,13 @@ def find_components(mask: Mask, report: Report, *, smallest: int = 1, connectivi
     pieces: list[Parts] = []
     links: list[NDArray[np.int64]] = []
     above: NDArray[np.int64] | None = None
-    start = 0
+    start, kept = 0, _Pieces()
     for z0, z1 in slab_ranges(mask.shape):
         report.progress(z0 / mask.shape[0], "Finding components")
         values = mask.read((slice(z0, z1), slice(None), slice(None)))
         local = label(values, background=0, connectivity=connectivity)
         pieces.append(_sums(local, values, z0))
+        kept.add(local[values != 0])
         numbered = np.where(local[[0, -1]] > 0, local[[0, -1]] + (start - 1), -1)
         if above is not None:
             links.append(_touching(above, numbered[0], connectivity))
@@ -106,13 +151,8 @@ def find_components(mask: Mask, report: Report, *, smallest: int = 1, connectivi
                 f"{mask.path} falls into more than {MOST_PIECES // 10**6} million pieces, so it is mostly noise: "
                 "raise the threshold, or smooth the map before merging."
             )
-    return _joined(mask, connectivity, pieces, links, smallest)
-
-
-def _label_slab(mask: Mask, z0: int, z1: int, connectivity: int) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = label(
-        mask.read((slice(z0, z1), slice(None), slice(None))), background=0, connectivity=connectivity
-    )
+    found = _joined(mask, connectivity, pieces, links, smallest)
+    found._kept = kept
     return found
 
 

@@ -91,7 +91,8 @@ def _watch(files: list[str], function: tuple[str, str], given: Any, folder: Any)
 
 
 def _follow(child: Child) -> Iterator[float]:
-    fraction, last = 0.0, []
+    fraction = 0.0
+    last: list[str] = []
     while (lines := child.lines(WAIT_SECONDS)) is not None:
         for line in lines:
             last = [*last[1 - LAST_LINES :], line] if line.strip() else last

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--size", type=int, nargs=2, default=(1200, 900), metavar=("WIDTH", "HEIGHT"), help="in pixels")
     made.add_argument("--samples", type=int, default=32, help="per pixel: more is cleaner and slower")
     made.add_argument("--engine", choices=("cycles", "eevee"), default="cycles")
+    made.add_argument("--as-is", action="store_true", help="show the surfaces that are there, whatever their age")
     made.add_argument("--film", choices=FILMS, help="a film instead of a picture")
     made.add_argument("--seconds", type=float, default=8.0, help="of the film")
     made.add_argument("--rate", type=int, default=24, help="frames a second of the film")
@@ -64,7 +65,7 @@ def make(options: argparse.Namespace) -> str:
     scene = bpy.context.scene
     project_steps.enter(scene, options.project.absolute(), create=False)
     name = options.tomogram or first_with_mask(scene)
-    show_surfaces(scene, name)
+    show_surfaces(scene, name, as_is=options.as_is)
     given = {key: getattr(options, key) for key in _SAME_NAME}
     given |= {"width": options.size[0], "height": options.size[1], "transparent": options.transparent}
     given |= {"tomogram": name, "features": ";".join(options.features), "slice_axis": "none"}
@@ -88,14 +89,17 @@ def first_with_mask(scene: Any) -> str:
     raise TomosegError("No tomogram of this project has a mask: apply networks and merge their maps first.")
 
 
-def show_surfaces(scene: Any, name: str) -> None:
-    """Show the surfaces of a tomogram's mask: those in the project's folder if they are up to date, else new ones."""
+def show_surfaces(scene: Any, name: str, *, as_is: bool = False) -> None:
+    """Show the surfaces of a tomogram's mask: those in the project's folder if they are newer than it, else new ones.
+
+    as_is: those that are there in any case; a project that was copied may have lost its files' times.
+    """
     state.tomogram_named(scene, name)
     mask = masks.mask_of(scene, name, "")
     project, opened = state.require_project(scene), viewing.data_of(scene, name)
     entries = load_label_table(mask.with_suffix(".json"))
     files = {entry: project.surface_path(name, entry.name) for entry in entries}
-    age = mask.stat().st_mtime
+    age = 0.0 if as_is else mask.stat().st_mtime
     there = {entry: path for entry, path in files.items() if path.is_file() and path.stat().st_mtime >= age}
     if not there:
         bpy.ops.tomoseg.import_surfaces(tomogram=name)

@@ -1,4 +1,6 @@
 # `blender --command tomoseg_figure PROJECT`: a picture of a finished project, and one sentence where there is none.
+import os
+
 import bpy
 import numpy as np
 import pytest
@@ -89,3 +91,17 @@ def test_wrong_usage_is_2_and_help_is_0(run, capsys):
     assert run(["--film", "circus", "x"]) == 2
     assert run(["--help"]) == 0
     assert "--transparent" in capsys.readouterr().out
+
+
+def test_surfaces_older_than_the_mask_are_made_anew_unless_wanted_as_they_are(
+    run, finished, tmp_path, part, capsys, monkeypatch
+):
+    mask = finished / "masks" / "cell__mask.mrc"
+    later = mask.stat().st_mtime + 100
+    os.utime(mask, (later, later))
+    monkeypatch.setenv("TOMOSEG_PYTHON", str(tmp_path / "no-python"))
+    part("tomoseg_blender.worker").HANDLE.stop()
+    words = [str(finished), "--output", str(tmp_path / "f.png"), "--size", "64", "64", "--samples", "1"]
+    assert run(words) == 1, "there is no worker to make them"
+    assert "no-python" in capsys.readouterr().err
+    assert run([*words, "--as-is"]) == 0

@@ -9,10 +9,10 @@ from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from .. import jobs, parts, sight, state
+from ..masks import mask_of
 from ..scene import meshes, part_marker, tomogram
 from ..settings import MeasureSettings, settings_of
 from .common import Action, OfTomogram
-from .results import mask_of
 
 SEEN_AROUND = 2.5  # times the part's own diagonal
 
@@ -83,9 +83,9 @@ class TOMOSEG_OT_show_part(Action, Operator):
     bl_options = {"REGISTER", "UNDO"}
     refreshes = False
 
-    index: IntProperty(
+    index: IntProperty(  # type: ignore[valid-type]
         name="Row", description="Row of the table; -1: the chosen one", default=-1, options={"SKIP_SAVE"}
-    )  # type: ignore[valid-type]
+    )
 
     @classmethod
     def poll(cls: Any, context: Context) -> bool:
