@@ -46,6 +46,11 @@ class Options(Applying):
     colours: tuple[str, ...] | None = option(
         None, help="one colour per network for the label tables, as #rrggbb", metavar="COLOUR"
     )
+    blender: Path | None = option(
+        None,
+        help="Blender with Tomoseg: render a figure of each; --output is their project's folder",
+        metavar="EXECUTABLE",
+    )
     workers: int = option(
         0, help="processes of this machine, which share its cores; 1: no more than this one; 0: what suits", metavar="N"
     )
@@ -61,12 +66,17 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     Raises UsageError or TomosegError only for what concerns all of them (a network, the thresholds, the cluster), and
     Cancelled.
     """
+    from ml.batch_figure import check_figures
     from ml.batch_plan import Batch, Plan
     from ml.batch_run import Coordinator
     from ml.cluster import crew_for
 
     thresholds = _thresholds(options)
     _check_names(options)
+    if options.blender is not None:
+        if not options.surfaces:
+            raise UsageError("figures show surfaces: leave out --no-surfaces or --blender")
+        check_figures(options.blender, options.output, options.tomograms)
     applying = Applying(**{entry.name: getattr(options, entry.name) for entry in fields(Applying)})
     with crew_for(options, report) as crew:
         wanted = -(-TASKS_PER_WORKER * crew.most // len(options.tomograms)) if crew.most > 1 else 1
@@ -79,6 +89,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
             options.surfaces,
             wanted,
             options.colours,
+            options.blender,
         )
         plans = [Plan(batch, path.absolute()) for path in options.tomograms]
         rows = Coordinator(plans, crew, report).run()

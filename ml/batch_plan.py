@@ -31,6 +31,7 @@ class Batch:
     surfaces: bool = True
     wanted: int = 1
     colours: tuple[str, ...] | None = None
+    blender: Path | None = None
 
 
 class Plan:
@@ -54,7 +55,7 @@ class Plan:
         maps, keys = yield from self._maps()
         self.span = (0.7, 0.8)
         key, merged = yield from self._merge(maps, keys)
-        self.span = (0.8, 1.0)
+        self.span = (0.8, 1.0 if self._batch.blender is None else 0.9)
         if any(label["voxels"] for label in merged["labels"]):
             yield from self._results(Path(merged["mask"]), key)
         found = ", ".join(f"{label['name']} {label['voxels']}" for label in merged["labels"])
@@ -120,7 +121,7 @@ class Plan:
 
         shared = {entry.name: getattr(self._batch.applying, entry.name) for entry in fields(Applying)}
         options = Options(network, (self.path,), self._batch.output / "segmentations", **shared)
-        return Call("step", {"verb": "apply", "options": options}, title)
+        return _step("apply", options, title)
 
     def _merge(self, maps: list[Path], keys: list[str]) -> Generator[list[Call], Answers, tuple[str, dict[str, Any]]]:
         from ml.merge import Options
@@ -130,36 +131,44 @@ class Plan:
             tuple(maps), output, self._batch.thresholds, alone=len(maps) == 1, colours=self._batch.colours
         )
         key = key_of(keys, self._batch.thresholds, self._batch.colours)
-        (result,) = yield from self._once({"merge": options}, key, _mask_files)
+        merging = _step("merge", options, f"Merging {self.name}")
+        (result,) = yield from self._once({"merge": merging}, key, _mask_files)
         return key, result
 
     def _results(self, mask: Path, key: str) -> Calls:
-        """Surfaces and tables, side by side."""
+        """Surfaces and tables, side by side, then the figure, which shows the surfaces."""
         from ml.measure import Options as MeasureOptions
         from ml.surface import Options as SurfaceOptions
 
-        wanted: dict[str, Any] = {}
-        if self._batch.surfaces:
-            wanted["surface"] = SurfaceOptions(mask, self._batch.output / "surfaces")
-        if self._batch.measure:
-            wanted["measure"] = MeasureOptions(mask, self._batch.output / "tables" / f"{self.name}.csv")
+        batch, wanted = self._batch, dict[str, Call]()
+        if batch.surfaces:
+            options: Any = SurfaceOptions(mask, batch.output / "surfaces")
+            wanted["surface"] = _step("surface", options, f"Making surfaces of {self.name}")
+        if batch.measure:
+            options = MeasureOptions(mask, batch.output / "tables" / f"{self.name}.csv")
+            wanted["measure"] = _step("measure", options, f"Measuring {self.name}")
         yield from self._once(wanted, key, _result_files)
+        if batch.blender is not None:
+            self.span = (0.9, 1.0)
+            arguments = {"blender": batch.blender, "project": batch.output, "tomogram": self.name}
+            figure = Call("figure", arguments, f"Rendering {self.name}")
+            yield from self._once({"figure": figure}, key, _result_files)
 
     def _once(
-        self, wanted: dict[str, Any], key: str, files: Callable[[dict[str, Any]], list[str]]
+        self, wanted: dict[str, Call], key: str, files: Callable[[dict[str, Any]], list[str]]
     ) -> Generator[list[Call], Answers, Answers]:
-        """The results of some steps (verb: options), those done now that an earlier run has not done."""
-        results = {verb: self._ledger.kept(verb, key) for verb in wanted}
+        """The results of some tasks by name, those done now that an earlier run has not done."""
+        results = {name: self._ledger.kept(name, key) for name in wanted}
         self._kept += [result is not None for result in results.values()]
-        lacking = [verb for verb, result in results.items() if result is None]
-        title = {"merge": "Merging", "surface": "Making surfaces of", "measure": "Measuring"}
-        calls = [
-            Call("step", {"verb": verb, "options": wanted[verb]}, f"{title[verb]} {self.name}") for verb in lacking
-        ]
-        for verb, result in zip(lacking, (yield calls), strict=True):
-            self._ledger.done(verb, key, files(result), result)
-            results[verb] = result
+        lacking = [name for name, result in results.items() if result is None]
+        for name, result in zip(lacking, (yield [wanted[name] for name in lacking]), strict=True):
+            self._ledger.done(name, key, files(result), result)
+            results[name] = result
         return [result for result in results.values() if result is not None]
+
+
+def _step(verb: str, options: Any, title: str) -> Call:
+    return Call("step", {"verb": verb, "options": options}, title)
 
 
 def _mask_files(result: dict[str, Any]) -> list[str]:
@@ -167,6 +176,6 @@ def _mask_files(result: dict[str, Any]) -> list[str]:
 
 
 def _result_files(result: dict[str, Any]) -> list[str]:
-    """The CSV of measuring, or the PLY files of surfaces."""
-    table = [str(result["csv"])] if "csv" in result else []
-    return table + [entry["path"] for entry in result.get("surfaces", ())]
+    """The CSV of measuring, the picture, or the PLY files of surfaces."""
+    single = [str(result[name]) for name in ("csv", "figure") if name in result]
+    return single + [entry["path"] for entry in result.get("surfaces", ())]

@@ -16,6 +16,7 @@ import numpy as np
 
 from ml.apply_options import Applying
 from ml.applying import identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
+from ml.batch_figure import render
 from ml.faults import bug_sentence, keep_traceback, sentence_for
 from ml.report import Cancelled, Report, Silent
 from ml.shared_map import RangeWriter
@@ -189,4 +190,4 @@ def _step(report: Report, threads: int, *, verb: str, options: Any) -> dict[str,
     return result
 
 
-KINDS: dict[str, Callable[..., Any]] = {"look": _look, "apply_range": _apply_range, "step": _step}
+KINDS: dict[str, Callable[..., Any]] = {"look": _look, "apply_range": _apply_range, "step": _step, "figure": render}

@@ -170,6 +170,9 @@ class BatchSettings:
     )
     tables: BoolProperty(name="Tables", description="Measure each mask", default=True)  # type: ignore[valid-type]
     surfaces: BoolProperty(name="Surfaces", description="Make meshes", default=True)  # type: ignore[valid-type]
+    figures: BoolProperty(  # type: ignore[valid-type]
+        name="Figures", description="Render a figure of each tomogram in a Blender without a window", default=False
+    )
 
 
 class MergeSettings:

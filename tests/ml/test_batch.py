@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from ml.report import Cancelled, Silent
 from tomo.errors import TomosegError
 from tomo.label_table import load_label_table
 from tomo.mrc import open_tomogram
+from tomo.project import Project, TomogramEntry
 
 
 @pytest.fixture
@@ -169,3 +172,50 @@ def test_the_command_line_ends_with_1_and_the_table(cells, tmp_path, capsys):
     told = capsys.readouterr()
     assert "1 of 2 tomograms failed" in told.err.splitlines()[-1]
     assert json.loads(told.out.splitlines()[-1])["rows"][1]["status"] == "done"
+
+
+@pytest.fixture
+def blender(tmp_path):
+    """Stands in for Blender: notes its arguments, and writes the picture unless the tomogram is cell2."""
+    script = tmp_path / "blender"
+    script.write_text(
+        f"""#!{sys.executable}
+import sys, pathlib
+pathlib.Path({str(tmp_path / "asked.txt")!r}).open("a").write(" ".join(sys.argv[1:4]) + "\\n")
+if sys.argv[5] == "cell2":
+    print("tomoseg_figure: cell2 has no surface: make it first.", file=sys.stderr)
+    sys.exit(1)
+pathlib.Path(sys.argv[7]).parent.mkdir(exist_ok=True)
+pathlib.Path(sys.argv[7]).write_bytes(b"picture")
+"""
+    )
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for Blender")
+def test_blender_renders_a_figure_of_each_tomogram_once(cells, blender, tmp_path):
+    _, tomograms, output = cells
+    project = Project.create(output)
+    for path in tomograms:
+        project.add_tomogram(TomogramEntry(path.stem, f"tomograms/{path.name}", shape=(5, 37, 43)))
+    result = batch(cells, blender=blender, measure=False)
+    assert [row["error"] for row in result["rows"]] == ["", "cell2 has no surface: make it first."]
+    assert (output / "figures" / "cell1.png").read_bytes() == b"picture"
+    assert (tmp_path / "asked.txt").read_text().splitlines()[0] == f"--command tomoseg_figure {output}"
+    assert batch(cells, blender=blender, measure=False)["rows"][0]["status"] == "kept"
+    assert (tmp_path / "asked.txt").read_text().count("\n") == 3
+
+
+def test_figures_that_cannot_be_are_said_before_the_work(cells, tmp_path):
+    with pytest.raises(TomosegError, match="There is no Blender at"):
+        batch(cells, blender=tmp_path / "none")
+    here = Path(sys.executable)
+    with pytest.raises(UsageError, match="the project's folder as --output"):
+        batch(cells, blender=here)
+    with pytest.raises(UsageError, match="figures show surfaces"):
+        batch(cells, blender=here, surfaces=False)
+    Project.create(cells[2])
+    with pytest.raises(TomosegError, match=r"cell1\.mrc is no tomogram of the project"):
+        batch(cells, blender=here)
+    assert not (cells[2] / "segmentations").exists() or not files(cells[2] / "segmentations")

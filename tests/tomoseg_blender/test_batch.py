@@ -57,15 +57,18 @@ def test_what_is_missing_is_said(project, network):
             bpy.ops.tomoseg.batch(tomograms="cell", place=place)
 
 
-def test_the_panels_settings_reach_the_worker(part, network, project):
+def test_the_panels_settings_reach_the_worker(part, network, project, monkeypatch):
     group, batch = bpy.context.scene.tomoseg, part("tomoseg_blender.operators.batch")
     group.apply.flips, group.apply.threads, group.merge.trained_thresholds = "8", 3, True
     group.features["bar"].threshold = 0.25
-    options = {"place": "scheduler", "scheduler": "tcp://node:8786", "tables": False, "surfaces": True, "workers": 4}
+    options = {"place": "scheduler", "scheduler": "tcp://node:8786", "tables": False, "surfaces": True}
+    options |= {"workers": 4, "figures": True}
+    monkeypatch.setattr(batch, "_this_blender", lambda: "/opt/blender")
     request = batch.batch_request(bpy.context.scene, ["cell"], options)
     assert (request["flips"], request["threads"], request["threshold"]) == (8, 3, [0.25])
     assert (request["measure"], request["surfaces"], request["scheduler"]) == (False, True, "tcp://node:8786")
     assert "workers" not in request
+    assert request["blender"] == "/opt/blender"
     assert request["networks"] == [str(network)]
 
 

@@ -57,7 +57,15 @@ def batch_request(scene: Scene, names: list[str], options: dict[str, Any]) -> di
         "surfaces": options["surfaces"],
         "threshold": [getattr(feature, own) for feature in features],
         **_where(options),
+        **({"blender": _this_blender()} if options["figures"] else {}),
     }
+
+
+def _this_blender() -> str:
+    """The executable that renders the figures. Raises TomosegError where this is Blender as a Python module."""
+    if not bpy.app.binary_path:
+        raise TomosegError("Figures are rendered by a Blender of their own, and here is none: leave them out.")
+    return str(bpy.app.binary_path)
 
 
 def _where(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ class TOMOSEG_PT_batch(TomosegPanel, Panel):
         layout.use_property_decorate = False
         layout.prop(options, "place")
         layout.prop(options, {"here": "workers"}.get(options.place, options.place))
-        row = layout.row(heading="Make")
-        row.prop(options, "tables")
-        row.prop(options, "surfaces")
+        column = layout.column(heading="Make", align=True)
+        for name in ("tables", "surfaces", "figures"):
+            column.prop(options, name)
         operator(layout, "batch", icon="SEQUENCE")
         draw_job(layout, context, "batch")
 
