@@ -134,8 +134,9 @@ class Trainer:
         """The boxes as they are, neither turned nor varied, and a network's (or the averaged one's) outputs."""
         asked = network or self.averaged
         batch = cut(self._images[numbers], self._labels[numbers], self.patch, NOTHING, torch.Generator())
+        where = next(asked.parameters()).device  # a finished network has come back from the graphics card
         with torch.inference_mode():
-            parts = [asked(part.to(self.device)).cpu() for part in batch.images.split(16)]
+            parts = [asked(part.to(where)).cpu() for part in batch.images.split(16)]
         return batch, torch.cat(parts)
 
     def _next(self, count: int) -> list[int]:

@@ -162,3 +162,11 @@ def test_a_recipe_of_the_other_network_is_refused():
         recipe_for("classic", "default")
     with pytest.raises(TomosegError, match="no recipe"):
         recipe_for("unet", "tomorrow")
+
+
+def test_a_finished_network_is_asked_where_it_is_and_not_where_it_was_trained():
+    trainer = small_trainer()
+    numbers = np.arange(3)
+    expected = trainer.outputs(numbers)[1]
+    trainer.device = torch.device("meta")  # stands for a graphics card: what comes from there are no numbers
+    assert torch.equal(trainer.outputs(numbers, trainer.averaged)[1], expected)
