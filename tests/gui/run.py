@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,13 +46,14 @@ def main() -> int:
     parser.add_argument(
         "--suite", help="which of the Blenders of blender-gui, such as sid; default: all that are set up"
     )
+    parser.add_argument("--together", action="store_true", help="both Blenders at once: sooner done, timings mean less")
     parser.add_argument("stages", nargs="*")
     options = parser.parse_args()
     blender = shutil.which(options.blender)
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     if blender is None:
-        return run_in_trees(out, options.suite, options.stages)
+        return run_in_trees(out, options.suite, options.stages, together=options.together)
     with tempfile.TemporaryDirectory(prefix="tomoseg-gui-") as resources:
         environment = {**os.environ, "BLENDER_USER_RESOURCES": resources}
         server = start_server(environment)
@@ -67,7 +69,7 @@ def main() -> int:
                 server.terminate()
 
 
-def run_in_trees(out: Path, suite: str | None, stages: list[str]) -> int:
+def run_in_trees(out: Path, suite: str | None, stages: list[str], *, together: bool) -> int:
     """Run all this in the trees of the shared `blender-gui`, which bring a Blender and Xvfb; skipped without one."""
     tool = Path(os.environ.get("TOMOSEG_SHARED", ROOT.parent / "shared")) / "blender-gui"
     wanted = [suite] if suite else ["sid", "trixie"]
@@ -78,12 +80,9 @@ def run_in_trees(out: Path, suite: str | None, stages: list[str]) -> int:
     if not ready:
         print("skipped: there is no Blender here; name one with --blender (make test-gui BLENDER=...)")
         return SKIPPED
-    worst = 0
-    for one in ready:
-        own = out if suite else out / one
-        own.mkdir(parents=True, exist_ok=True)
-        worst = max(worst, run_in_tree(tool, one, own, stages))
-    return worst
+    folders = {one: out if suite else out / one for one in ready}
+    with ThreadPoolExecutor(len(ready) if together else 1) as pool:
+        return max(pool.map(lambda one: run_in_tree(tool, one, folders[one], stages), ready))
 
 
 def is_ready(tool: Path, suite: str) -> bool:
@@ -95,6 +94,7 @@ def is_ready(tool: Path, suite: str) -> bool:
 def run_in_tree(tool: Path, suite: str, out: Path, stages: list[str]) -> int:
     """Run the stages in one suite's tree, with the worker's environment and its Python bound to where they are here."""
     inside = "/tmp/tomoseg"
+    out.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, str(tool), "exec", "--suite", suite]
     binds = [(ROOT, inside), (out, "/out"), *((folder, folder) for folder in worker_folders())]
     words += [word for source, target in binds for word in ("--bind", f"{source}:{target}")]
