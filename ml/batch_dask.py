@@ -43,7 +43,7 @@ class DaskCrew:
         self._client, self._report, self._place, self._threads = client, report, place, threads
         self.most, self.dashboard = most, dashboard
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self._futures: dict[int, Future] = {}
+        self._futures: dict[int, Future[Any]] = {}
         self._run = f"tomoseg-{time.time_ns():x}"
         self._alive = self._had_workers = time.monotonic()
         self._told = False
@@ -102,7 +102,7 @@ class DaskCrew:
             self._told = True
             self._report.log(f"No worker has come to {self._place} yet: the batch waits for one.")
 
-    def _answer(self, future: Future) -> dict[str, Any]:
+    def _answer(self, future: "Future[Any]") -> dict[str, Any]:
         if future.status == "finished":
             answer: dict[str, Any] = future.result()
             return answer

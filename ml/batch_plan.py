@@ -15,7 +15,7 @@ from tomo.names import result_name, tomogram_name
 
 MOST_VOXELS = 2**26  # of a task: some ten seconds, so that little is lost with a worker, and starting costs little
 
-Answers = list[dict[str, Any]]
+Answers = list[Any]
 Calls = Generator[list[Call], Answers, Any]
 
 
@@ -82,6 +82,7 @@ class Plan:
                 "folder": batch.output / "segmentations",
                 "options": batch.applying,
             }
+            looked: list[dict[str, Any]]
             (looked,) = yield [Call("look", arguments, f"Measuring {self.name}")]
             facts = dict(zip(lacking, looked, strict=True))
         share, begun = 0.65 / max(len(lacking), 1), 0

@@ -61,9 +61,10 @@ def as_eman2(network: LoadedNetwork, path: Path) -> Eman2Network:
             f"{path} is a network of the architecture {info.architecture!r}, which EMAN2 does not have: train one "
             "with --network classic to use it there."
         )
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
     layers = [
-        Layer(layer.weight.detach().numpy(), layer.bias.detach().numpy(), pool)
-        for layer, pool in zip(module.convolutions, module.pools, strict=True)
+        Layer(weights[f"convolutions.{number}.weight"], weights[f"convolutions.{number}.bias"], pool)
+        for number, pool in enumerate(module.pools)
     ]
     return Eman2Network(tuple(layers), info.amplitude, info.box_size, trained_from=f"Tomoseg: {info.feature}")
 
