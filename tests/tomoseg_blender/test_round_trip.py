@@ -1,0 +1,92 @@
+# One object without any symmetry, in one corner: at the same place and hand in mask, mesh, VDB, table and picture.
+import csv
+
+import bpy
+import numpy as np
+import pytest
+
+SHAPE = (9, 40, 56)
+PLACE, SIDE = np.array((120.0, -30.0, 50.0)), 10.0  # Å, of the fixture's tomogram
+
+
+def hand():
+    """A label with arms of 20, 12 and 6 voxels along x, y and z that meet in one corner: its mirror image differs."""
+    label = np.zeros(SHAPE, np.int8)
+    label[1:3, 2:5, 3:23] = 1
+    label[1:3, 2:14, 3:7] = 1
+    label[1:7, 2:5, 3:7] = 1
+    return label
+
+
+@pytest.fixture
+def imported(project, part):
+    """The project with the mask of the hand and what is made of it."""
+    geometry = part("tomo.geometry").Geometry((SIDE,) * 3, tuple(PLACE))
+    (project / "masks").mkdir(exist_ok=True)
+    part("tomo.mrc").write_mrc(project / "masks" / "cell__mask.mrc", hand(), geometry)
+    table = part("tomo.label_table")
+    table.save_label_table(project / "masks" / "cell__mask.json", [table.LabelEntry(1, "bar", "#e69f00")])
+    part("tomoseg_blender.state").refresh(bpy.context.scene)
+    bpy.ops.tomoseg.import_mask(smoothing=0)
+    bpy.ops.tomoseg.measure()
+    return project
+
+
+def test_the_hand_stays_what_and_where_it_is(imported, part, tmp_path):
+    inside = np.argwhere(hand())[:, ::-1]  # x, y, z
+    empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
+    _check_mesh(part("tomoseg_blender.scene.meshes").find_surface(empty, "bar"), hand())
+    _check_vdb(part, imported / "volumes" / "cell__bar.vdb", inside)
+    with (imported / "masks" / "cell__mask.csv").open(newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["kind"] == "component"]
+    assert [float(row[f"centroid_{axis}"]) for axis in "xyz"] == pytest.approx(inside.mean(0))
+    middle = (inside.mean(0) + 0.5) * SIDE + PLACE
+    assert [float(row[f"centroid_{axis}_angstrom"]) for axis in "xyz"] == pytest.approx(middle)
+    _check_picture(part, empty, tmp_path / "hand.png")
+
+
+def _check_mesh(surface, label):
+    """All vertices lie on the border of the label's voxels in the world: half a voxel off and this fails."""
+    bpy.context.view_layer.update()
+    world = np.array([surface.matrix_world @ vertex.co for vertex in surface.data.vertices])
+    voxels = (world * 100 - PLACE) / SIDE  # a unit is 100 Å; voxel i covers [i, i + 1]
+    padded = np.pad(label, 2)
+    near = np.floor(voxels).astype(int)[:, ::-1] + 2
+    around = [padded[tuple((near + step).T)] for step in np.ndindex(3, 3, 3) for step in [np.array(step) - 1]]
+    assert len(voxels) > 200
+    assert np.max(around, axis=0).all(), "no vertex is more than a voxel outside"
+    assert not np.min(around, axis=0).any(), "none is more than a voxel inside"
+    low, high = np.argwhere(label)[:, ::-1].min(0), np.argwhere(label)[:, ::-1].max(0) + 1
+    # The outline runs half way between voxel centres, so exactly along the voxels' faces.
+    np.testing.assert_allclose(voxels.min(0), low, atol=0.01)
+    np.testing.assert_allclose(voxels.max(0), high, atol=0.01)
+
+
+def _check_vdb(part, path, inside):
+    grid = part("tomoseg_blender.compat").vdb_module().read(str(path), "density")
+    found = [
+        grid.transform.indexToWorld(tuple(np.add(index, item.min)))
+        for item in grid.citerOnValues()
+        for index in np.ndindex(*(high - low + 1 for low, high in zip(item.min, item.max, strict=True)))
+    ]
+    expected = (inside + 0.5) * SIDE + PLACE
+    assert sorted(map(tuple, np.round(found, 3))) == sorted(map(tuple, np.round(expected, 3)))
+
+
+def _check_picture(part, empty, path):
+    """The arms are orange where they are expected, and a mirrored hand's arms are not."""
+    figure = part("tomoseg_blender.scene.figure")
+    settings = figure.FigureSettings(size=(320, 240), legend=False, scale_bar=False, elevation=50.0, azimuth=-20.0)
+    built = figure.build_figure(empty, settings)
+    figure.render_figure(built, path, 4)
+    image = bpy.data.images.load(str(path))
+    pixels = np.array(image.pixels[:]).reshape(240, 320, 4)
+
+    def orange(ends):
+        world = ((np.array(ends, float) + 0.5) * SIDE + PLACE) / 100
+        x, y = built.pixels_of(world).astype(int).T
+        return (pixels[y, x, 0] > 2 * pixels[y, x, 2]).tolist()
+
+    assert orange([(21, 3, 2), (4, 12, 2), (5, 3, 6)]) == [True, True, True]
+    # Mirrored in x, y, z; arms swapped; and the far corner of the tomogram.
+    assert not any(orange([(34, 3, 2), (4, 27, 2), (21, 12, 2), (12, 21, 2), (50, 36, 7)]))
