@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench import applying, latency, live, merging, surfaces, training, window
+from bench import applying, latency, live, merging, surfaces, thresholds, training, window
 
 GROUPS = {
     "applying": applying.rows,
@@ -20,6 +20,7 @@ GROUPS = {
     "live": live.rows,
     "merging": merging.rows,
     "surfaces": lambda _folder, *, quick: surfaces.rows((64, 256, 256)) if quick else surfaces.rows(),
+    "thresholds": thresholds.rows,
     "training": training.rows,
     "window": window.rows,
 }

@@ -136,7 +136,7 @@ def _tomogram_of(mask: Mask) -> str:
 
 def _nothing_found(mask: Mask) -> str:
     if mask.threshold is not None:
-        return f"{mask.path} is nowhere above {mask.threshold:g}: give a lower --threshold."
+        return f"{mask.path} is nowhere above {mask.threshold:g}: give a lower threshold."
     return f"{mask.path} holds no label (every voxel is 0): merge again with a lower threshold, or choose another mask."
 
 

@@ -21,8 +21,8 @@ from .worker import HANDLE
 
 STILL_SECONDS = 0.3  # without a move before the surface is made
 AGAIN_SECONDS = 0.5  # until a busy worker is asked again
-PREVIEW_SIDE = 192  # voxels along the longest side of a coarse surface
-PREVIEW = {"smoothing": 4, "triangles": 300_000}
+PREVIEW_SIDE = 144  # voxels along the longest side of a coarse surface
+PREVIEW = {"smoothing": 4, "triangles": 0}  # merging triangles would take longer than showing them
 STEP = "merge"  # the panel that shows these jobs
 
 
@@ -33,6 +33,7 @@ class _Waiting:
     since: float = 0.0
     features: dict[str, set[str]] = field(default_factory=dict)
     job: Any = None
+    cancelled: str = ""
 
 
 _WAITING = _Waiting()
@@ -94,9 +95,13 @@ def _settled(scene: Scene, features: set[str]) -> bool:
     if not features:
         return True
     if jobs.running() is not None:
-        if jobs.running() is _WAITING.job:
-            jobs.cancel()  # a refinement for a threshold that counts no more
+        if jobs.running() is _WAITING.job and not _WAITING.job.cancelling:
+            _WAITING.cancelled = _WAITING.job.title
+            jobs.cancel()  # a surface at a threshold that counts no more
         return False
+    if _WAITING.cancelled and HANDLE.outcome is not None and HANDLE.outcome.title == _WAITING.cancelled:
+        HANDLE.outcome = None  # nothing that the person cancelled
+    _WAITING.cancelled = ""
     outline_map(scene, item.name, features.pop(), preview=True)
     return not features
 
