@@ -142,7 +142,7 @@ def measure(gui, when):
     """Milliseconds from a key to the next slice, and from the mouse to the first paint of a stroke."""
     walks, strokes = [], []
     yield from gui.move(gui.place_of(450, 470))
-    for number in range(8):
+    for number in range(6):
         before, began = settings().tomograms["cell"].slice_z, time.perf_counter()
         gui.send("UP_ARROW" if number % 2 == 0 else "DOWN_ARROW", "PRESS")
         gui.send("UP_ARROW" if number % 2 == 0 else "DOWN_ARROW", "RELEASE")
@@ -151,7 +151,7 @@ def measure(gui, when):
         walks.append(1000 * (time.perf_counter() - began))
         yield 0.4
     assert settings().tomograms["cell"].slice_z == Z
-    for number in range(4):
+    for number in range(2):
         y = 440 + 15 * number
         yield from gui.move(gui.place_of(400, y))
         before, began = np.count_nonzero(label(Z)), time.perf_counter()
