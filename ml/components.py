@@ -23,6 +23,7 @@ from tomo.errors import TomosegError
 
 FACES, EDGES, CORNERS = 1, 2, 3  # what voxels of one component share at least
 MOST_PIECES = 5_000_000
+PAIR = 2**31  # more than any piece number
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -191,8 +192,9 @@ def _touching(above: NDArray[np.int64], below: NDArray[np.int64], connectivity: 
             first = above[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
             second = below[max(0, dy) : height - max(0, -dy), max(0, dx) : width - max(0, -dx)]
             both = (first >= 0) & (second >= 0)
-            found.append(np.unique(np.stack([first[both], second[both]], 1), axis=0))
-    return np.concatenate(found)
+            # As one number each: sorting pairs takes ten times as long.
+            found.append(np.unique(first[both] * PAIR + second[both]))
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), PAIR), 1)
 
 
 def _joined(

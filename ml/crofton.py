@@ -65,14 +65,15 @@ def block_areas(
     blurred = ndimage.gaussian_filter(inside.astype(np.float32), BLUR, truncate=3)
     gradient = np.stack(np.gradient(blurred))
     core = tuple(slice(HALO, HALO + length) for length in rows.shape)
-    enclosed = ndimage.minimum_filter(inside.view(np.uint8), 3)[core]
-    place = np.nonzero(inside[core] & (rows > 0) & (enclosed == 0))
+    enclosed = _with_neighbours(inside, np.logical_and)
+    place = np.nonzero(~enclosed[core] & (rows > 0))
     row = rows[place] - 1
     at = np.ravel_multi_index(tuple(part + HALO for part in place), inside.shape)
     strides = np.array([inside.shape[1] * inside.shape[2], inside.shape[2], 1])
     occupied = inside.ravel()
     weighed = np.zeros(len(at), np.float32)
-    steep, given = _planes(inside, gradient, crofton)
+    shell = np.flatnonzero(_with_neighbours(inside, np.logical_or) & ~enclosed)
+    steep, given = _planes(shell, gradient, crofton)
     for weight, step in zip(crofton.weight.astype(np.float32), crofton.steps @ strides, strict=True):
         for there in (at + step, at - step):
             crossing = np.flatnonzero(~occupied[there])
@@ -83,17 +84,29 @@ def block_areas(
     return areas + _edge_areas(inside, rows, crofton, count), gradient
 
 
+def _with_neighbours(inside: NDArray[np.bool_], join: np.ufunc) -> NDArray[np.bool_]:
+    """Each voxel joined with its 26 neighbours; `inside` goes on beyond its border. Far faster than a filter."""
+    for axis in range(3):
+        joined = inside.copy()
+        ahead: list[slice] = [slice(None)] * 3
+        behind = list(ahead)
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        join(joined[tuple(behind)], inside[tuple(ahead)], out=joined[tuple(behind)])
+        join(joined[tuple(ahead)], inside[tuple(behind)], out=joined[tuple(ahead)])
+        inside = joined
+    return inside
+
+
 def _planes(
-    inside: NDArray[np.bool_], gradient: NDArray[np.float32], crofton: Crofton
+    shell: NDArray[np.int64], gradient: NDArray[np.float32], crofton: Crofton
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each voxel with a neighbour on the surface's other side: the gradient's length, and `of_plane`; flat.
+    """The gradient's length and `of_plane`, flat; only for the voxels of `shell`, those on either side of a surface.
 
     Without a direction (a lone voxel, a thin gap) the formula stands as it is, right on average: both are the same.
     """
-    bits = inside.view(np.uint8)
-    shell = np.flatnonzero(ndimage.maximum_filter(bits, 3) != ndimage.minimum_filter(bits, 3))
     slopes = gradient.reshape(3, -1)[:, shell] / crofton.size[:, None].astype(np.float32)
-    steep, given = np.full(inside.size, FLAT, np.float32), np.full(inside.size, FLAT, np.float32)
+    count = gradient[0].size
+    steep, given = np.full(count, FLAT, np.float32), np.full(count, FLAT, np.float32)
     steep[shell] += np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + slopes[2] ** 2)
     given[shell] += crofton.of_plane(slopes)
     return steep, given

@@ -1,8 +1,11 @@
 """Everything that `tomoseg measure` knows about components, gathered block by block: see `measure_components`."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +17,12 @@ from ml.filaments import Cells, filament_length
 from ml.masks import Mask
 from ml.report import Report
 from ml.thickness import median_and_spread, thickness_along
+from ml.threads import available_cores
+
+T = TypeVar("T")
 
 TILE = 128  # voxels along y and x
+MOST_THREADS = 4  # each holds a tile: some 100 MB
 RAYS, FEWEST_RAYS, MOST_RAYS = 500_000, 200, 2000  # in all, and of one component
 MOST_CELLS = 60_000
 FEWEST_VOXELS = 20  # a length of less means nothing
@@ -66,21 +73,43 @@ def measure_components(
     measured = Measured(np.zeros(count), np.full((count, 2), np.nan), np.full(count, np.nan))
     filaments = _Filaments(components, crofton.size) if length else None
     rays = _Rays(components, crofton.size)
-    for z0, ids in components.slabs():
-        report.progress(z0 / components.mask.shape[0], "Measuring")
-        for tile in _tiles(components.mask, z0, ids):
-            known = np.flatnonzero(np.bincount(tile.rows.ravel(), minlength=count + 1)[1:])
-            local = np.zeros(count + 1, np.int32)
-            local[known + 1] = np.arange(1, len(known) + 1)
-            area, gradient = block_areas(tile.inside, local[tile.rows], crofton, len(known))
-            measured.area[known] += area
-            if thickness:
-                rays.aim(tile, gradient)
-        rays.shoot()
-        if filaments is not None:
-            filaments.add(z0, ids, measured.length)
+    with ThreadPoolExecutor(threads := min(available_cores(), MOST_THREADS)) as pool:
+        for z0, ids in components.slabs():
+            report.progress(z0 / components.mask.shape[0], "Measuring")
+            tiles = _tiles(components.mask, z0, ids)
+            for tile, known, area, gradient in _in_order(pool, partial(_areas, crofton), tiles, threads + 1):
+                measured.area[known] += area
+                if thickness:
+                    rays.aim(tile, gradient)
+            rays.shoot()
+            if filaments is not None:
+                filaments.add(z0, ids, measured.length)
     rays.finish(measured)
     return measured
+
+
+def _areas(crofton: Crofton, tile: _Tile) -> tuple[_Tile, NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+    """The tile, the rows of the components in it, their areas in it, and the gradient of its blurred copy."""
+    present = np.bincount(tile.rows.ravel())
+    present[0] = 0
+    known = np.flatnonzero(present)
+    local = np.zeros(len(present), np.int32)
+    local[known] = np.arange(1, len(known) + 1)
+    area, gradient = block_areas(tile.inside, local[tile.rows], crofton, len(known))
+    return tile, known - 1, area, gradient
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[_Tile], T], tiles: Iterator[_Tile], ahead: int
+) -> Iterator[T]:
+    """The results in the tiles' order, whatever the number of threads; at most `ahead` tiles are in memory."""
+    waiting: deque[Future[T]] = deque()
+    for tile in tiles:
+        waiting.append(pool.submit(function, tile))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _tiles(mask: Mask, z0: int, ids: NDArray[np.int32]) -> Iterator[_Tile]:
