@@ -84,13 +84,13 @@ def _tell(options: Options, source: "Tomogram", tomogram: "Tomogram", report: Re
         )
 
 
-def feature_name(name: MaskName) -> str:
-    """The feature that a file's name tells, as a name that a project takes."""
+def clean_name(name: str) -> str:
+    """A name that files can carry, as near as possible to one from elsewhere; "imported" where nothing is left."""
     import re
 
     from tomo.names import check_feature_name
 
-    cleaned = re.sub(r"[^\w .+-]+", " ", name.feature)
+    cleaned = re.sub(r"[^\w .+-]+", " ", name)
     cleaned = re.sub(r"_{2,}", "_", cleaned).strip("_-+. ")[:64].strip("_-+. ")
     return check_feature_name(cleaned or "imported")
 
@@ -126,7 +126,7 @@ def _import_labels(
     from tomo.names import result_name
 
     mask = mask_of(source, Part(report, 0, 0.5))
-    feature = feature_name(name)
+    feature = clean_name(name.feature)
     path = free_path(project.folder / "masks" / f"{result_name(options.tomogram, feature)}.mrc")
     entries = _entries(project, mask, feature)
     dtype = "int8" if entries[-1].value <= 127 else "int16"
@@ -155,11 +155,25 @@ def _entries(project: "Project", mask: "Mask", feature: str) -> "list[LabelEntry
     entries = [extent.entry for extent in mask.labels]
     features = project.features()
     if load_label_table(label_table_path(mask.path)):
-        return entries
+        return _with_clean_names(entries)
     if len(entries) == 1 and feature not in GENERIC:
         known = next((one.colour for one in features if one.name == feature), None)
         return [replace(entries[0], name=feature, colour=known or next_colour(features))]
     return entries
+
+
+def _with_clean_names(entries: "list[LabelEntry]") -> "list[LabelEntry]":
+    """Labels with names that become parts of file names, each its own: a table from elsewhere may hold any text."""
+    from dataclasses import replace
+
+    taken: set[str] = set()
+    cleaned = []
+    for entry in entries:
+        name = clean_name(entry.name)
+        name = f"{name} {entry.value}" if name in taken else name
+        taken.add(name)
+        cleaned.append(replace(entry, name=name))
+    return cleaned
 
 
 def _import_map(
@@ -175,7 +189,7 @@ def _import_map(
     from tomo.mrc import MrcWriter
 
     convert, threshold, note = scaling(source, name, Part(report, 0, 0.4))
-    feature = feature_name(name)
+    feature = clean_name(name.feature)
     path = project.segmentation_path(options.tomogram, feature)
     if path.exists() and not _was_imported(path):
         raise TomosegError(

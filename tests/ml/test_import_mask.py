@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from ml.import_mask import Options, run
+from ml.import_mask import Options, clean_name, run
 from ml.report import Silent
 from tomo.errors import TomosegError
 from tomo.geometry import Geometry
@@ -166,11 +166,16 @@ def test_a_voxel_size_that_does_not_fit_is_told_and_the_tomograms_is_kept(projec
     assert "says voxels of 1.5 Å and cell of 10 Å" in lines[0] and written(result).geometry == GEOMETRY
 
 
-@pytest.mark.parametrize(("file", "feature"), [("a__b(1).mrc", "b 1"), ("%%.mrc", "imported"), ("a__x..tif", "x")])
-def test_a_feature_gets_a_name_that_files_can_carry(file, feature):
-    from pathlib import Path
+@pytest.mark.parametrize(
+    ("name", "cleaned"), [("b(1)", "b 1"), ("%%", "imported"), ("x.", "x"), ("../../evil", "evil"), ("a__b", "a_b")]
+)
+def test_a_name_from_elsewhere_becomes_one_that_files_can_carry(name, cleaned):
+    assert clean_name(name) == cleaned
 
-    from ml.import_mask import feature_name
-    from tomo.mask_names import read_mask_name
 
-    assert feature_name(read_mask_name(Path(file))) == feature
+def test_names_of_a_foreign_table_never_leave_the_folder_and_stay_apart(project, tmp_path):
+    path = tmp_path / "cell__organelles.mrc"
+    write_mrc(path, labels(1, 2).astype(np.int8), GEOMETRY)
+    save_label_table(label_table_path(path), [LabelEntry(1, "../er", "#123456"), LabelEntry(2, "er", "#654321")])
+    result, _ = bring(project, path)
+    assert [one["name"] for one in result["labels"]] == ["er", "er 2"]
