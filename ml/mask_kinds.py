@@ -1,6 +1,6 @@
 """Labels or a map? What the values of a volume tell about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def holds_map(data: NDArray[Any]) -> bool:
     easymode do, instead of being one number on each. Reads all of a float file without fractions, else some slices.
     """
     if data.dtype.kind == "f":
-        return any(_has_fractions(data[z0:z1]) for z0, z1 in slab_ranges((data.shape[0], *data.shape[1:])))
+        return any(_has_fractions(data[z0:z1]) for z0, z1 in _slabs(data))
     chosen = np.unique(np.linspace(0, data.shape[0] - 1, SAMPLED).astype(int))
     values: set[int] = set()
     pairs = different = 0
@@ -46,7 +46,7 @@ def holds_map(data: NDArray[Any]) -> bool:
 def value_range(path: Path, data: NDArray[Any], report: Report) -> tuple[float, float]:
     """(lowest, highest) of all voxels. Raises TomosegError where some are no numbers."""
     low, high = np.inf, -np.inf
-    for z0, z1 in slab_ranges((data.shape[0], *data.shape[1:])):
+    for z0, z1 in _slabs(data):
         report.progress(z0 / data.shape[0], f"Reading {path.name}")
         low, high = min(low, float(data[z0:z1].min())), max(high, float(data[z0:z1].max()))
         if not np.isfinite((low, high)).all():
@@ -89,6 +89,11 @@ def _probability(slab: NDArray[Any]) -> NDArray[np.float16]:
 def _fraction(full: float, slab: NDArray[Any]) -> NDArray[np.float16]:
     part: NDArray[np.float16] = (np.maximum(slab.astype(np.float32), 0) / np.float32(full)).astype(np.float16)
     return part
+
+
+def _slabs(data: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    z, y, x = data.shape
+    return slab_ranges((z, y, x))
 
 
 def _has_fractions(slab: NDArray[Any]) -> bool:

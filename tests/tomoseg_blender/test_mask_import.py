@@ -121,7 +121,10 @@ def test_a_map_becomes_a_feature_with_a_threshold_and_no_labels(project, write):
     assert len(bpy.context.scene.tomoseg.masks.labels) == 0
     # Another threshold stays with the project, and the merge uses it.
     feature.level = 0.9
+    bpy.context.scene.tomoseg.tomograms["cell"].mask = "cell__older.mrc"
     bpy.ops.tomoseg.merge()
+    assert bpy.context.scene.tomoseg.masks.file == "cell__mask.mrc"  # the merged one counts now
+    assert [row.name for row in bpy.context.scene.tomoseg.masks.labels] == ["er"]
     mask = np.array(__import__("mrcfile").read(project / "masks" / "cell__mask.mrc"))
     assert mask[2, 5, 48] == 1 and mask[2, 5, 40] == 0
     assert json.loads((project / "features.json").read_text())["features"][1]["threshold"] == pytest.approx(0.9)

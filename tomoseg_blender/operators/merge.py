@@ -79,6 +79,10 @@ def merge_request(scene: Scene, tomogram: str, features: list[str], options: dic
 
 
 def _merged(scene: Scene, result: dict[str, Any]) -> str:
+    project, mask = state.require_project(scene), Path(result["mask"])
+    for item in scene.tomoseg.tomograms:
+        if project.mask_path(item.name) == mask:
+            item.mask = mask.name  # it counts from now on, whatever was imported before
     state.refresh(scene)
     labels = ", ".join(f"{label['value']} {label['name']} ({label['voxels']} voxels)" for label in result["labels"])
     return f"Mask {Path(result['mask']).name}: {labels}"
