@@ -7,6 +7,7 @@ since other programs are not Blender.
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +30,21 @@ USEFUL = 0.5  # Dice of the slice in view
 Row = dict[str, Any]
 
 
-def rows(folder: Path, *, quick: bool) -> list[Row]:
-    """One session from the first box to the network, then its latencies."""
-    size = (16, 128, 128) if quick else (24, 512, 512)
-    session = _Session(folder, size)
+def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """One session from the first box to the network, then its latencies. load: the machine's, when it was measured."""
+    session = _Session(folder, (16, 128, 128) if quick else (24, 512, 512), quick=quick)
     try:
-        found = [session.first_overlay(), session.stroke_effect()]
-        found += session.annotate(seconds=20.0 if quick else 60.0)
-        found += [session.refresh(), session.looks_by_itself()]
-        found += [session.steps(name, side) for name, side in session.more_tomograms(quick=quick)]
-        found += [session.next_box(), session.finish()]
+        for row in session.rows(seconds=20.0 if quick else 60.0):
+            yield {**row, "load": round(os.getloadavg()[0], 1)}
     finally:
-        ended = session.client.close()
-    load = round(os.getloadavg()[0], 1)
-    found.append({"name": "live: the worker ends with Blender", "seconds": round(ended, 2), "aims": {"seconds": 5.0}})
-    return [{**row, "load": load} for row in found]
+        session.client.close()
 
 
 class _Session:
     """A live session and its annotator, who looks at one slice and never annotates it."""
 
-    def __init__(self, folder: Path, size: tuple[int, int, int]) -> None:
+    def __init__(self, folder: Path, size: tuple[int, int, int], *, quick: bool) -> None:
+        self.quick = quick
         cell = folder / "cell"
         tomoseg("simulate", "--output", cell, "--seed", 1, "--size", *size)
         tomoseg("import", cell / f"{NAME}.mrc", "--project", folder / "project", "--invert")
@@ -63,20 +58,31 @@ class _Session:
         self.positives = [box for box in mine if box.kind == POSITIVE]
         self.negatives = [box for box in mine if box.kind == NEGATIVE]
         self.annotator = Annotator(self.project, NAME, FEATURE, self.truth)
-        self.client = LiveClient(
-            project=str(self.project.folder), feature=FEATURE, device="cpu", threads=os.cpu_count() or 1, nice=0
-        )
+        params = {"project": str(self.project.folder), "feature": FEATURE, "device": "cpu", "nice": 0}
+        self.client = LiveClient(**params, threads=os.cpu_count() or 1, max_seconds=10.0 if quick else 300.0)
         self.client.event("message", lambda _told: True, 0.0)
         self.client.tell("view", tomogram=NAME, z=self.z, region=None)
         self.began = 0.0
+
+    def rows(self, seconds: float) -> Iterator[Row]:
+        """Everything, in the order in which a person would meet it. seconds: of annotating."""
+        yield self.first_overlay()
+        yield self.stroke_effect()
+        yield from self.annotate(seconds)
+        yield self.refresh()
+        yield self.looks_by_itself()
+        for name, side in self.more_tomograms():
+            yield self.steps(name, side)
+        yield self.next_box()
+        yield self.finish()
 
     def first_overlay(self) -> Row:
         """From the first painted box to a prediction that is of use."""
         cpu = self.client.cpu_seconds()
         self.began = self.annotator.add(self.positives.pop())
         shown = self.client.preview(lambda shown: self.score(shown) >= USEFUL, self.began)
-        row = self.row("live: first box to first overlay of use", shown.at - self.began, 20.0)
-        return {**row, "cpu_seconds": round(self.client.cpu_seconds() - cpu, 1), "dice": round(self.score(shown), 3)}
+        row = self.row("live: first box to first overlay of use", shown.at - self.began, 20.0, cpu)
+        return {**row, "dice": round(self.score(shown), 3)}
 
     def stroke_effect(self) -> Row:
         """A correction where the slice in view is worst: until half of what was wrong in that box is right."""
@@ -87,23 +93,24 @@ class _Session:
         y, x = (int(place) for place in np.unravel_index(np.argmax(places), places.shape))
         kind = POSITIVE if self.truth[self.z, y : y + SIZE, x : x + SIZE].any() else NEGATIVE
         inside, before = (slice(y, y + SIZE), slice(x, x + SIZE)), int(places[y, x])
+        cpu = self.client.cpu_seconds()
         at = self.annotator.add(Box(NAME, FEATURE, kind, (x + SIZE // 2, y + SIZE // 2, self.z), SIZE))
         shown = self.client.preview(
             lambda shown: int(((shown.map > THRESHOLD) != self.truth[self.z])[inside].sum()) <= before / 2, at
         )
-        return self.row(f"live: a stroke's effect ({before} wrong pixels halved)", shown.at - at, 10.0)
+        return self.row(f"live: a stroke's effect ({before} wrong pixels halved)", shown.at - at, 10.0, cpu)
 
-    def annotate(self, seconds: float) -> list[Row]:
+    def annotate(self, seconds: float) -> Iterator[Row]:
         """One positive and two negative boxes every six seconds; Dice of the slice in view as time goes by."""
-        found, marks = [], [10.0, 20.0, 40.0, 60.0, 90.0]
+        marks = [10.0, 20.0, 40.0, 60.0, 90.0]
         while (now := time.monotonic() - self.began) < marks[0] or now < seconds:
             if now >= marks[0]:
                 marks.pop(0)
-                found.append(self.dice_now(now))
+                yield self.dice_now(now)
             if self.positives:
                 self.annotator.add(self.positives.pop(), self.negatives.pop(), self.negatives.pop())
             time.sleep(6.0)
-        return [*found, self.dice_now(time.monotonic() - self.began)]
+        yield self.dice_now(time.monotonic() - self.began)
 
     def dice_now(self, now: float) -> Row:
         """What is on screen."""
@@ -126,9 +133,9 @@ class _Session:
         counted = self.client.event("state", lambda told: told["negatives"] > before, at)
         return self.row("live: a new box enters the training set", counted - at, 2.0)
 
-    def more_tomograms(self, *, quick: bool) -> list[tuple[str, int]]:
+    def more_tomograms(self) -> list[tuple[str, int]]:
         """Tomograms of other sizes in the same project, (name, side)."""
-        sides = (256,) if quick else (512, 1024)
+        sides = (256,) if self.quick else (512, 1024)
         for depth, side in [*((10, side) for side in sides), (64, 256)]:
             name = f"noise{depth}x{side}"
             shape = (depth, side, side)
@@ -139,22 +146,22 @@ class _Session:
 
     def steps(self, name: str, side: int) -> Row:
         """Going from slice to slice while the network learns: the median of eight, after the first one."""
-        taken = []
+        taken, cpu = [], []
         for z in range(9):
-            at = self.client.tell("view", tomogram=name, z=z, region=None)
+            before, at = self.client.cpu_seconds(), self.client.tell("view", tomogram=name, z=z, region=None)
             shown = self.client.preview(lambda shown, z=z: shown.params["z"] == z, at)  # type: ignore[misc]
             taken.append(shown.at - at)
+            cpu.append(self.client.cpu_seconds() - before)
             time.sleep(0.5)
-        row = self.row(
-            f"live: step to a slice of {side}×{side}", statistics.median(taken[1:]), 1.0 if side > 512 else 0.3
-        )
-        return {**row, "slowest_seconds": round(max(taken), 2)}
+        aim = 1.0 if side > 512 else 0.3
+        row = self.row(f"live: step to a slice of {side}×{side}", statistics.median(taken[1:]), aim)
+        return {**row, "slowest_seconds": round(max(taken), 2), "cpu_seconds": round(statistics.median(cpu[1:]), 2)}
 
     def next_box(self) -> Row:
         """Where to annotate next, in a tomogram of 64 × 256 × 256."""
-        at = self.client.tell("next_box", tomogram="noise64x256")
+        cpu, at = self.client.cpu_seconds(), self.client.tell("next_box", tomogram="noise64x256")
         told = self.client.event("next_box", lambda _told: True, at)
-        return self.row("live: next box in 64×256×256", told - at, 3.0)
+        return self.row("live: next box in 64×256×256", told - at, 3.0, cpu)
 
     def finish(self) -> Row:
         """The last training, with all its files."""
@@ -173,6 +180,7 @@ class _Session:
             return 0.0
         return dice(shown.map > THRESHOLD, self.truth[self.z])
 
-    @staticmethod
-    def row(name: str, seconds: float, aim: float) -> Row:
-        return {"name": name, "seconds": round(seconds, 2), "aims": {"seconds": aim}}
+    def row(self, name: str, seconds: float, aim: float, cpu: float | None = None) -> Row:
+        """cpu: the worker's CPU seconds when it began."""
+        row: Row = {"name": name, "seconds": round(seconds, 2), "aims": {"seconds": aim}}
+        return row if cpu is None else {**row, "cpu_seconds": round(self.client.cpu_seconds() - cpu, 2)}

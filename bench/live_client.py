@@ -36,14 +36,17 @@ class LiveClient:
 
     def __init__(self, **params: Any) -> None:
         command = [sys.executable, "-m", "ml", "worker"]
-        self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._worker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self._process = psutil.Process(self._worker.pid)
         self._changed = threading.Condition()
         self.shown: list[Shown] = []
         self.told: list[tuple[float, Message]] = []
         self.answer: Message | None = None
         self._count = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._send(LIVE_ID, "live", params)
 
     def tell(self, command: str, **more: Any) -> float:
@@ -94,9 +97,13 @@ class LiveClient:
         """Close stdin as Blender's end does; returns the seconds until the worker has ended."""
         began = time.monotonic()
         assert self._worker.stdin is not None
+        assert self._worker.stdout is not None
         self._worker.stdin.close()
         self._worker.wait(timeout=30)
-        return time.monotonic() - began
+        seconds = time.monotonic() - began
+        self._reader.join()
+        self._worker.stdout.close()
+        return seconds
 
     def _send(self, request_id: int | str, method: str, params: Message) -> None:
         assert self._worker.stdin is not None

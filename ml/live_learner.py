@@ -76,6 +76,11 @@ class Learner:
         return self.strength.dice is not None and self.strength.dice >= USEFUL_DICE
 
     @property
+    def measured(self) -> bool:
+        """True once the amplitude is known for these boxes, if for older weights."""
+        return self._measured is not None
+
+    @property
     def network(self) -> LoadedNetwork:
         """The running mean of the weights, with the amplitude on the labels as they are now."""
         self.measure()

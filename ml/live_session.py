@@ -154,7 +154,10 @@ class Session:
                 if self._start.network is not None and self._view.due("start"):
                     self._view.show(self._start.network, "start", 0, self._report)
             elif self._view.due(learner.version) and learner.useful:
-                self._view.show(learner.network, learner.version, learner.trainer.steps_done, self._report)
+                # A new view is to come at once: the amplitude of the last refresh is good enough for it.
+                hurried = self._view.is_new and learner.measured
+                network = learner.network_as_measured if hurried else learner.network
+                self._view.show(network, learner.version, learner.trainer.steps_done, self._report)
         except TomosegError as error:
             self._say(str(error))
 

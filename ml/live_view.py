@@ -55,6 +55,11 @@ class LiveView:
         """Show this from now on."""
         self._view, self._shown, self._asked = view, None, time.monotonic()
 
+    @property
+    def is_new(self) -> bool:
+        """True where nothing was shown of the present view yet."""
+        return self._shown is None
+
     def due(self, version: object) -> bool:
         """True where the view is new, or the weights are newer than what is shown and it is time."""
         if self._view is None or self._shown == version:

@@ -1,13 +1,15 @@
 """Gentle work: of low priority while it lasts, its result or its error comes out, a cancel waits for it."""
 
 import os
+import re
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
-from ml.live_thread import gently
+from ml.live_thread import AUTOGROUP, gently
 from ml.report import Cancelled
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
@@ -26,6 +28,16 @@ def test_only_the_work_is_nice_and_the_threads_that_it_starts():
     wanted = max(before, 7)
     assert gently(niceness, 7) == (wanted, wanted)
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+@linux
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not share by sessions")
+def test_a_worker_in_a_session_of_its_own_makes_that_nice_and_takes_it_back():
+    code = "from ml.live_thread import AUTOGROUP, gently; print(gently(AUTOGROUP.read_text, 5), AUTOGROUP.read_text())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], start_new_session=True, capture_output=True, text=True, check=True
+    )
+    assert re.findall(r"nice (\d+)", told.stdout) == ["5", "0"]
 
 
 def test_the_error_comes_out_as_it_was():
