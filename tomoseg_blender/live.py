@@ -23,6 +23,7 @@ STEP = "live"  # of its job: the panel that shows it
 TICK_SECONDS = 0.05  # a new slice is told, and its map taken, no later than this
 CALM_SECONDS = 0.4  # after a stroke before it is saved: the next one must not wait for the file
 LONGEST_SECONDS = 1.5  # that strokes following each other wait to be saved
+READ_SECONDS = 20.0  # a message stays so long at least, unless it was about waiting
 LATE_SECONDS = 5.0  # an answer that takes longer is asked for again
 REMEDY = "finish it in panel Live Training, or stop it"
 
@@ -74,6 +75,8 @@ class Training:
         self._asked_at = 0.0
         self._strokes, self._files = Strokes(), self._times()
         self._suggested: tuple[dict[str, Any], str] | None = None
+        self._proposal: tuple[str, int, str] | None = None  # tomogram, z, reason
+        self._said = 0.0
 
     @property
     def summary(self) -> str:
@@ -87,6 +90,13 @@ class Training:
         dice = self.facts.get("dice")
         return f"Step {self.facts['step']}" + ("" if dice is None else f", Dice {dice:.2f}")
 
+    def why_here(self, scene: Scene) -> str:
+        """Why the worker proposed a box on the slice in view; empty where it did not."""
+        item = scene.tomoseg.tomograms.get(scene.tomoseg.shown)
+        if self._proposal is None or item is None or self._proposal[:2] != (item.name, item.slice_z):
+            return ""
+        return self._proposal[2]
+
     def heard(self, method: str, params: dict[str, Any]) -> None:
         """A notification of the worker."""
         if method == "preview":
@@ -94,10 +104,11 @@ class Training:
         elif params.get("event") == "next_box":
             self._suggested = (dict(params.get("box") or {}), str(params.get("reason", "")))
         elif params.get("event") == "message":
-            self.sentence = str(params.get("message", ""))
+            self.sentence, self._said = str(params.get("message", "")), time.monotonic()
         else:
-            if params.get("step") != self.facts.get("step"):
-                self.sentence = ""  # it trains: what kept it from that is over
+            waited = self.facts.get("waiting") and not params.get("waiting")
+            if waited or time.monotonic() - self._said > READ_SECONDS:
+                self.sentence = ""
             self.facts, self.finishing = params, bool(params.get("finishing"))
             job = jobs.running(STEP)
             if job is not None and not self.finishing and self.facts.get("step"):
@@ -116,7 +127,7 @@ class Training:
         try:
             self._follow(scene)
         except TomosegError as error:
-            self.sentence = str(error)
+            self.sentence, self._said = str(error), time.monotonic()
         return TICK_SECONDS
 
     def _follow(self, scene: Scene) -> None:
@@ -131,7 +142,8 @@ class Training:
             box, reason = self._suggested
             self._suggested = None
             go_to_suggestion(scene, box, self.feature)
-            self.sentence = reason
+            self._proposal = (str(box["tomogram"]), int(box["z"]), reason)
+            jobs.redraw(("UI",))
         if self._ends is not None and now > self._ends:
             self._ends = None
             finish()
@@ -160,6 +172,7 @@ class Training:
             values = np.ascontiguousarray(np.load(path, allow_pickle=False), np.float32)
         except (OSError, ValueError) as error:
             self.sentence = f"The prediction {path} cannot be read ({error}): is the disk full?"
+            self._said = time.monotonic()
             return
         corner = (0, 0) if region is None else (int(region[0]), int(region[1]))
         number = 1 if self.prediction is None else self.prediction.number + 1

@@ -274,7 +274,7 @@ def go_on(gui, folder):
     count = len(boxes_in(folder))
     yield from gui.key("RIGHT_ARROW", shift=True)
     yield from gui.until(lambda: len(boxes_in(folder)) == count + 1, PATIENCE, "the proposed box")
-    note(gui, "proposed", {**boxes_in(folder)[-1], "why": live().training().sentence})
+    note(gui, "proposed", {**boxes_in(folder)[-1], "why": live().training().why_here(bpy.context.scene)})
     yield 2.0
     gui.picture("live_5_next_box")
     yield from gui.key("Z", ctrl=True)

@@ -252,10 +252,27 @@ def test_the_next_box_is_shown_placed_and_undoable(seen, wait, part, project):
     (box,) = boxes_in(project)
     assert (box["kind"], box["centre"], box["size"]) == ("positive", [30, 20, 6], 12)
     assert group().tomograms["cell"].slice_z == 6 and group().box_id == box["id"]
-    assert seen.sentence == "Here the network is least sure."
+    assert seen.why_here(bpy.context.scene) == "Here the network is least sure."
+    group().tomograms["cell"].slice_z = 5
+    assert seen.why_here(bpy.context.scene) == ""
+    group().tomograms["cell"].slice_z = 6
     bpy.ops.ed.undo_push(message="Next Box to Annotate")
     bpy.ops.ed.undo()
     assert boxes_in(project) == []
+
+
+def test_a_message_stays_until_what_it_waits_for_is_there_or_it_was_read(seen, live, monkeypatch):
+    seen.heard("live", {"event": "message", "message": "No painted box yet."})
+    seen.heard("live", {"event": "state", "step": 0, "waiting": True})
+    assert seen.sentence == "No painted box yet."
+    seen.heard("live", {"event": "state", "step": 1, "waiting": False})
+    assert seen.sentence == ""
+    seen.heard("live", {"event": "message", "message": "The loss exploded."})
+    seen.heard("live", {"event": "state", "step": 2, "waiting": False})
+    assert seen.sentence == "The loss exploded."
+    monkeypatch.setattr(live, "READ_SECONDS", -1.0)
+    seen.heard("live", {"event": "state", "step": 3, "waiting": False})
+    assert seen.sentence == ""
 
 
 def test_pause_and_forget_are_told(seen, wait, standin):

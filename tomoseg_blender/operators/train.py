@@ -60,8 +60,9 @@ def trained(scene: Scene, result: dict[str, Any]) -> str:
     state.refresh(scene)
     if not bpy.app.background and result.get("triplets"):
         pictures.show(Path(result["triplets"]))
-    dice = result["dice"]
-    score = "no box held out to score on" if dice is None else f"Dice {dice:.2f} on {result['held_out']} held-out boxes"
+    dice, held_out = result["dice"], result["held_out"]
+    where = f"{held_out} held-out boxes" if held_out else "the boxes that it has learned from"
+    score = "no box held out to score on" if dice is None else f"Dice {dice:.2f} on {where}"
     return f"Trained {result['feature']}: {score}; look at the triplets before going on"
 
 

@@ -45,6 +45,8 @@ def _draw_state(layout: Any, context: Context, now: live.Training) -> None:
         column.label(text=text)
     if now.finishing:
         draw_job(layout, context, live.STEP)
+    if why := now.why_here(context.scene):
+        sentence(layout, context, why, "VIEWZOOM")
     if now.sentence:
         sentence(layout, context, now.sentence, "INFO")
 
