@@ -7,10 +7,9 @@ import bpy
 from bpy.types import Context, Panel, UIList
 
 from .. import state
-from .common import TomosegPanel, letters_beside, operator, sentence
+from .common import TomosegPanel, letters_in_list, operator, sentence
 
 ROWS = 6
-PLACE_SHARE = 0.4  # of a line: x, y, z of the box
 
 
 class TOMOSEG_UL_findings(UIList):
@@ -19,13 +18,10 @@ class TOMOSEG_UL_findings(UIList):
     def draw_item(
         self, context: Context, layout: Any, _data: Any, item: Any, _icon: int, _active_data: Any, _active_name: str
     ) -> None:
-        row = layout.split(factor=PLACE_SHARE) if item.place else layout
-        if item.place:
-            row.label(text=item.place, icon="ERROR" if item.problem else "INFO")
-        # Blender would cut the middle out of a sentence; its beginning says most.
-        letters = letters_beside(context, PLACE_SHARE if item.place else 0.0)
-        icon = "NONE" if item.place else ("ERROR" if item.problem else "INFO")
-        row.label(text=textwrap.shorten(item.sentence, letters, placeholder=" …"), icon=icon)
+        # Blender would cut the middle out of the line; the place and how the sentence begins say most.
+        line = f"{item.place}: {item.sentence}" if item.place else item.sentence
+        icon = "ERROR" if item.problem else "INFO"
+        layout.label(text=textwrap.shorten(line, letters_in_list(context), placeholder=" …"), icon=icon)
 
 
 class TOMOSEG_PT_check(TomosegPanel, Panel):

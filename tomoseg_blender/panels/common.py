@@ -9,6 +9,7 @@ from .. import jobs, state
 
 PIXELS_PER_LETTER = 6.7  # of Blender's interface font at its usual size, measured on screenshots
 MARGIN = 60
+LIST_MARGIN = 105  # with the icon and the scroll bar
 
 
 class TomosegPanel:
@@ -30,10 +31,10 @@ def sentence(layout: Any, context: Context, text: str, icon: str = "NONE", *, al
         column.label(text=line, icon=icon if number == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
 
 
-def letters_beside(context: Context, share: float) -> int:
-    """How many letters a line of a list holds beside what takes `share` (0 to 1) of its width."""
+def letters_in_list(context: Context) -> int:
+    """How many letters a line of a list with an icon holds."""
     scale = context.preferences.system.ui_scale
-    return max(12, int((context.region.width - 2 * MARGIN * scale) * (1 - share) / (PIXELS_PER_LETTER * scale)))
+    return max(16, int((context.region.width - LIST_MARGIN * scale) / (PIXELS_PER_LETTER * scale)))
 
 
 def operator(layout: Any, name: str, **settings: Any) -> Any:
