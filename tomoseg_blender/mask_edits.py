@@ -187,7 +187,8 @@ def near_slice(vertices: NDArray[np.float32], z: int) -> NDArray[np.float32]:
 
 def cover(vertices: NDArray[np.float32], size: int) -> list[tuple[int, int]]:
     """Centres (x, y) of squares of `size` that together hold the vertices, at most MOST_PER_SLICE; few, not fewest."""
-    left, centres = vertices[:, :2], []
+    left = vertices[:, :2]
+    centres: list[tuple[int, int]] = []
     while len(left) and len(centres) < MOST_PER_SLICE:
         if (np.ptp(left, axis=0) <= size).all():
             middle = (left.min(0) + left.max(0)) / 2

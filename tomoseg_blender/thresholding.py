@@ -94,9 +94,10 @@ def _settled(scene: Scene, features: set[str]) -> bool:
             features.discard(feature)
     if not features:
         return True
-    if jobs.running() is not None:
-        if jobs.running() is _WAITING.job and not _WAITING.job.cancelling:
-            _WAITING.cancelled = _WAITING.job.title
+    job = jobs.running()
+    if job is not None:
+        if job is _WAITING.job and not job.cancelling:
+            _WAITING.cancelled = job.title
             jobs.cancel()  # a surface at a threshold that counts no more
         return False
     if _WAITING.cancelled and HANDLE.outcome is not None and HANDLE.outcome.title == _WAITING.cancelled:

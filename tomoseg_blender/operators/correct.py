@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, FloatVectorProperty, IntProperty, StringProp
 from bpy.types import Context, Event, Operator
 from mathutils import Vector
 
+from ...tomo.boxes import Box
 from ...tomo.errors import TomosegError
 from .. import boxing, jobs, mask_edits, masks, picking, state
 from ..scene import components
@@ -145,7 +146,8 @@ class TOMOSEG_OT_component_to_boxes(_OnComponent, Operator):
         scene = context.scene
         boxing.save_boxes(scene)
         found = picking.chosen(context)
-        boxes, left_out = [], 0
+        boxes: list[Box] = []
+        left_out = 0
         for component in found:
             more, without = mask_edits.negative_boxes(scene, component, self.slices, scene.tomoseg.box_size)
             boxes, left_out = [*boxes, *more], left_out + without

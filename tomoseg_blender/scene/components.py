@@ -15,7 +15,8 @@ from . import marks, meshes
 from .ply import COMPONENT
 
 LABEL = "mask_label"  # attribute: the label that a vertex had in the mask, where it came from another surface
-Floats, Ints = NDArray[np.float32], NDArray[np.int32]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
