@@ -133,24 +133,26 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     batch, shown = maps_of(network, trainer, np.arange(len(trainset)))
     strength = shown.clamp(min=0).numpy() / amplitude
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
-    threshold = place_threshold(strength, truth, known, network.highest_threshold / amplitude)
+    lowest, highest = network.lowest_threshold / amplitude, network.highest_threshold / amplitude
+    threshold = place_threshold(strength, truth, known, lowest, highest)
     held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
     judged = known & held_out[:, None, None, None]
     return Calibration(amplitude, threshold, dice((strength > threshold)[judged], truth[judged]))
 
 
 def place_threshold(
-    strength: NDArray[np.float32], truth: NDArray[np.bool_], known: NDArray[np.bool_], highest: float
+    strength: NDArray[np.float32], truth: NDArray[np.bool_], known: NDArray[np.bool_], lowest: float, highest: float
 ) -> float:
     """The threshold for `strength` (all arrays of one shape), low on its plateau.
 
     New places are always found with less confidence than the boxes: so it is the lowest threshold whose Dice on the
-    known pixels is within 0.01 of the best one, and not above `highest`: the best threshold of a true probability is
-    half the Dice that it reaches (Lipton, Elkan and Naryanaswamy, 2014). But `highest` holds only while it costs no
-    more than 0.15 on the boxes: a network that was trained too briefly is no true probability. One that was trained
-    long is surer of the boxes than of anything else, and costs up to 0.1 there (docs/accuracy.md).
+    known pixels is within 0.01 of the best one (but not below `lowest` where others are as good), and not above
+    `highest`: the best threshold of a true probability is half the Dice that it reaches (Lipton, Elkan and
+    Naryanaswamy, 2014). But `highest` holds only while it costs no more than 0.15 on the boxes: a network that was
+    trained too briefly is no true probability. One that was trained long is surer of the boxes than of anything else,
+    and `highest` costs up to 0.1 there (docs/accuracy.md).
     """
-    sure = best_dice(strength, truth, known, SURE_TOLERANCE)[1]
+    sure = best_dice(strength, truth, known, SURE_TOLERANCE, lowest)[1]
     return min(sure, max(highest, best_dice(strength, truth, known, CAP_TOLERANCE)[1]))
 
 

@@ -21,18 +21,22 @@ def precision_and_recall(found: Mask, truth: Mask) -> tuple[float, float]:
     return right / max(1, int(found.sum())), right / max(1, int(truth.sum()))
 
 
-def best_dice(values: NDArray[Any], truth: Mask, known: Mask, tolerance: float = 0.0) -> tuple[float, float]:
+def best_dice(
+    values: NDArray[Any], truth: Mask, known: Mask, tolerance: float = 0.0, least: float = -np.inf
+) -> tuple[float, float]:
     """(Dice, threshold) of the best of 200 thresholds for `values > threshold`, over the known pixels. Any shape.
 
     Among thresholds whose Dice is equal the middle one is taken; with a tolerance, the lowest one whose Dice is at
-    most that much below the best.
+    most that much below the best; among these not below `least`, if there are others.
     """
     seen, right = values[known].astype(np.float64), truth[known]
     edges = np.linspace(min(0.0, float(seen.min(initial=0.0))), max(float(seen.max(initial=0.0)), 1e-6), THRESHOLDS + 1)
     curve = dice_curve(seen, right, edges[:-1])
     best = int(np.argmax(curve))
     plateau = np.flatnonzero(curve >= curve[best] - max(tolerance, 1e-9))
-    chosen = int(plateau[0]) if tolerance else int(plateau[len(plateau) // 2])
+    high_enough = plateau[edges[plateau] >= least]
+    lowest = high_enough[0] if len(high_enough) else plateau[-1]
+    chosen = int(lowest) if tolerance else int(plateau[len(plateau) // 2])
     return float(curve[chosen]), float(edges[chosen])
 
 

@@ -51,9 +51,19 @@ def test_the_threshold_is_capped_only_where_the_boxes_bear_it():
     truth[..., :8, :] = True
     known = np.ones_like(truth)
     sure = np.where(truth, 0.9, 0.05).astype(np.float32)
-    assert place_threshold(sure, truth, known, highest=0.35) < 0.35
+    assert place_threshold(sure, truth, known, 0.0, highest=0.35) < 0.35
     unsure = np.where(truth, 0.9, 0.5).astype(np.float32)  # trained too briefly: background at a probability of a half
-    assert 0.5 <= place_threshold(unsure, truth, known, highest=0.35) < 0.9
+    assert 0.5 <= place_threshold(unsure, truth, known, 0.0, highest=0.35) < 0.9
     slightly_less = sure.copy()
     slightly_less[..., 8, :10] = 0.6  # 10 pixels too many of 400 cost 0.01 of Dice
-    assert place_threshold(slightly_less, truth, known, highest=0.35) <= 0.35
+    assert place_threshold(slightly_less, truth, known, 0.0, highest=0.35) <= 0.35
+
+
+def test_the_threshold_is_not_needlessly_low():
+    truth = np.zeros((1, 1, 40, 50), bool)
+    truth[..., :8, :] = True
+    known = np.ones_like(truth)
+    sure = np.where(truth, 0.9, 0.05).astype(np.float32)
+    assert 0.2 <= place_threshold(sure, truth, known, 0.2, 0.4) < 0.21
+    shy = np.where(truth, 0.15, 0.05).astype(np.float32)  # trained too briefly: the feature itself lies below
+    assert 0.05 < place_threshold(shy, truth, known, 0.2, 0.4) < 0.15
