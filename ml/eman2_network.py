@@ -8,6 +8,7 @@ Facts from EMAN2's programs/e2tomoseg_convnet.py, whose kernels have been stored
 - since then (a header `trained_from`, or neither amplitude nor meanout): the same, transposed.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -53,19 +54,21 @@ def read_network(path: Path) -> Eman2Network:
         header = reader.header(0)
         if not {"nkernel", "ksize", "poolsz"} <= set(header):
             raise TomosegError(f"{path} is no EMAN2 network (its first image has no nkernel): choose another file.")
-        pools = [int(pool) for pool in _numbers(header["poolsz"])]
+        pools = _whole(header["poolsz"], path)
         order, layers, at = _order(header), [], 1
         for pool in pools:
             layer, at = _layer(reader, at, pool, order, path)
             layers.append(layer)
     _require_chain(layers, path)
-    shape = _numbers(header.get("imageshape", [20, 1, 64, 64]))
-    amplitude = float(header.get("amplitude", 1.0))
+    shape = _whole(header.get("imageshape", [20, 1, 64, 64]), path)
+    if len(shape) < 2:
+        raise TomosegError(f"{path} is damaged (its imageshape is none): train the network again.")
+    amplitude = reader.number({"amplitude": 1.0, **header}, "amplitude")
     return Eman2Network(
         tuple(layers),
         amplitude if amplitude > 0 else 1.0,  # as EMAN2 takes it
-        int(shape[-1]),
-        int(shape[0]),
+        shape[-1],
+        shape[0],
         str(header.get("trained_from", header.get("trainset_src", ""))),
     )
 
@@ -109,17 +112,18 @@ def _reordered(kernels: Floats, order: str) -> Floats:
 
 def _layer(reader: HdfReader, at: int, pool: int, order: str, path: Path) -> tuple[Layer, int]:
     """The layer whose biases are image `at`, and the number of the image after it."""
-    shape = [int(side) for side in _numbers(reader.header(at).get("w_shape", []))] if at < len(reader) else []
+    shape = _whole(reader.header(at).get("w_shape", []), path) if at < len(reader) else []
     if len(shape) != 4 or min(shape) < 1 or shape[0] * shape[1] > _MOST_KERNELS:
         raise TomosegError(f"{path} has no layer where its header promises one (image {at}): it is damaged.")
-    biases = reader.read(at).reshape(-1).astype(np.float32)
     after = at + 1 + shape[0] * shape[1]
-    if after > len(reader) or len(biases) != shape[0]:
+    # Sizes first: a damaged file may promise gigabytes.
+    if after > len(reader) or reader.dataset(at).size != shape[0]:
         raise TomosegError(f"{path} is incomplete: it lacks kernels or biases of the layer at image {at}.")
-    kernels = [reader.read(index) for index in range(at + 1, after)]
     sides = (shape[2], shape[3]) if order != TRANSPOSED else (shape[3], shape[2])
-    if any(kernel.shape != sides for kernel in kernels):
+    if any(reader.dataset(index).shape != sides for index in range(at + 1, after)):
         raise TomosegError(f"{path} holds kernels of other sizes than its header says (image {at}): it is damaged.")
+    biases = reader.read(at).reshape(-1).astype(np.float32)
+    kernels = [reader.read(index) for index in range(at + 1, after)]
     stacked = np.stack(kernels).astype(np.float32).reshape(shape[0], shape[1], *sides)
     if not (np.isfinite(stacked).all() and np.isfinite(biases).all()):
         raise TomosegError(f"{path} holds weights that are no numbers: its training failed, so train again.")
@@ -134,5 +138,9 @@ def _require_chain(layers: list[Layer], path: Path) -> None:
             raise TomosegError(f"{path} holds layers that do not fit together: it is damaged.")
 
 
-def _numbers(value: Any) -> list[float]:
-    return list(value) if isinstance(value, list) else [value]
+def _whole(value: Any, path: Path) -> list[int]:
+    """The whole numbers of a header's entry, one or several; raises TomosegError for anything else."""
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, int | float) and math.isfinite(one) for one in values):
+        raise TomosegError(f"{path} is damaged (its header holds {str(value)[:40]!r} for numbers): copy it again.")
+    return [int(one) for one in values]

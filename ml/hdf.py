@@ -4,6 +4,7 @@ The layout follows EMAN2's libEM/io/hdfio2.cpp. Newer files hold compressed inte
 is v / (2^b - 1) × (max - min) + min, with b, min and max in EMAN.stored_renderbits, -min and -max.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 Header = dict[str, Any]
 _IMAGES = "MDF/images"
 _PREFIX = "EMAN."
+MOST_BITS = 32  # of a stored voxel
 _RENDER = ("stored_renderbits", "stored_rendermin", "stored_rendermax")
 
 
@@ -39,7 +41,8 @@ class HdfReader:
     def header(self, index: int) -> Header:
         """The attributes of image `index` without their prefix; arrays as lists, 'T' and 'F' as bool."""
         attributes = self._group[self._names[index]].attrs
-        return {name.removeprefix(_PREFIX): _plain(attributes[name]) for name in attributes}
+        # h5py gives names that are no text as bytes; EMAN2 writes none.
+        return {name.removeprefix(_PREFIX): _plain(attributes[name]) for name in attributes if isinstance(name, str)}
 
     def dataset(self, index: int) -> h5py.Dataset:
         """The voxels as stored, [y, x] or [z, y, x], integers not yet scaled."""
@@ -47,16 +50,28 @@ class HdfReader:
         if "image" not in group:
             raise TomosegError(f"{self.path} has no voxels in its image {self._names[index]}: write it again.")
         data = group["image"]
-        if data.dtype.kind not in "iuf" or not 1 <= data.ndim <= 3:
+        if data.dtype.kind not in "iuf" or not 1 <= data.ndim <= 3 or data.size == 0:
             raise TomosegError(f"{self.path} holds {data.dtype} numbers in {data.ndim}D, not an image: choose another.")
         return data
 
     def scale(self, index: int) -> tuple[float, float] | None:
         """(slope, offset) that turn stored integers into values; None where they are the values."""
-        bits, low, high = (self.header(index).get(name) for name in _RENDER)
-        if not bits or bits < 0 or low is None or high is None:
+        header = self.header(index)
+        if not header.get(_RENDER[0]) or None in (header.get(_RENDER[1]), header.get(_RENDER[2])):
             return None
-        return (float(high) - float(low)) / (2.0 ** int(bits) - 1.0), float(low)
+        bits, low, high = (self.number(header, name) for name in _RENDER)
+        if bits < 0:
+            return None
+        if bits > MOST_BITS:
+            raise TomosegError(f"{self.path} is damaged (voxels of {bits:g} bits): copy or export it again.")
+        return (high - low) / (2.0 ** int(bits) - 1.0), low
+
+    def number(self, header: Header, name: str) -> float:
+        """A finite number of a header; raises TomosegError for anything else."""
+        value = header.get(name)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise TomosegError(f"{self.path} is damaged (its {name} is no number): copy or export it again.")
+        return float(value)
 
     def read(self, index: int, rows: slice = slice(None)) -> NDArray[Any]:
         """Image `index`, or some of its first axis; float32 where integers had to be scaled."""

@@ -14,7 +14,7 @@ from ml.options import UsageError, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
 from tomo.geometry import require_voxel_size
-from tomo.names import result_name
+from tomo.names import result_name, safe_tomogram_name
 
 if TYPE_CHECKING:
     from ml.components import Components
@@ -149,6 +149,11 @@ def _write_label(
     return results
 
 
+def surface_file(folder: Path, mask: str, name: str) -> Path:
+    """Where the surface of a label goes. Label tables come from anywhere: a name must not lead out of the folder."""
+    return folder / f"{result_name(mask, safe_tomogram_name(name))}.ply"
+
+
 def _write_one(
     options: Options, mask: "Mask", extent: "LabelExtent", outline: "Mesh", number: int | None
 ) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def _write_one(
 
     entry = extent.entry
     name = entry.name if number is None else f"{entry.name}-{number:04d}"
-    path = options.output / f"{result_name(mask.name, name)}.ply"
+    path = surface_file(options.output, mask.name, name)
     # Measured before triangles are merged: fewer triangles cut corners.
     size_nm2, size_nm3 = area(outline) / 100, volume(outline) / CUBIC_ANGSTROM_PER_NM3
     fewer = decimate(outline, options.triangles)

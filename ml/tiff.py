@@ -1,6 +1,7 @@
 """TIFF stacks as tomograms, with their voxel size where ImageJ's or OME's metadata tell it."""
 
 import logging
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,11 @@ _ANGSTROMS = {
     "mm": 1e7,
 }
 _UNKNOWN: Triple = (0.0, 0.0, 0.0)
+# What tifffile was seen to raise for damaged files (tests/fuzz).
+_DAMAGE = (
+    *(tifffile.TiffFileError, zlib.error, struct.error, OSError, RuntimeError, ArithmeticError),
+    *(ValueError, TypeError, LookupError, AttributeError),
+)
 
 
 def open_tiff(path: Path) -> Tomogram:
@@ -48,7 +54,7 @@ def open_tiff(path: Path) -> Tomogram:
             _require_grey(series, path)
             data = _data(series, path)
             return Tomogram(path, data, Geometry(_voxel_size(file)), [])
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError, RuntimeError, zlib.error) as error:
+    except _DAMAGE as error:
         reason = (
             "is compressed in a way that is not read" if "imagecodecs" in str(error) else "is damaged or incomplete"
         )

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tomo.names import check_feature_name
 from tomo.preprocessing import Preprocessing
 
 SCHEMA = 1
+_DAMAGE = (KeyError, TypeError, ValueError, OverflowError, RecursionError, EOFError, NotImplementedError)
 _ARRAYS = ("images", "labels", "positive", "box_ids", "held_out")
 
 
@@ -43,7 +45,7 @@ def load_trainset(path: Path) -> Trainset:
         with np.load(path, allow_pickle=False) as file:
             info = _info_from(json.loads(str(file["metadata"][()])))
             arrays = {name: file[name] for name in _ARRAYS}
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, EOFError, zipfile.BadZipFile) as error:
+    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         raise TomosegError(
             f"{path} is no training set of Tomoseg, or it is damaged: build it again with `tomoseg trainset`."
         ) from error
@@ -88,7 +90,7 @@ def _info_from(values: Any) -> TrainsetInfo:
 
 def _misfit(info: TrainsetInfo, arrays: dict[str, NDArray[Any]]) -> str | None:
     """The name of the first array whose shape or type is not what it must be."""
-    count, size = len(arrays["positive"]), crop_size(info.box_size)
+    count, size = arrays["positive"].size, crop_size(info.box_size)
     expected: dict[str, tuple[tuple[int, ...], str]] = {
         "images": ((count, info.context, size, size), "f"),
         "labels": ((count, size, size), "i"),

@@ -6,6 +6,7 @@ import socket
 import sys
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 _QUERY_LIMITED_INFORMATION, _STILL_ACTIVE = 0x1000, 259
 
@@ -15,7 +16,7 @@ def machine_mark() -> str:
     """Six letters for this computer (this container, too): a process number means something only with it."""
     space = ""
     with suppress(OSError):  # Linux alone has it
-        space = os.readlink("/proc/self/ns/pid")
+        space = str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:6]
 
 

@@ -1,0 +1,98 @@
+"""All faults × steps by hand; writes the table in docs/faults.md.
+
+Usage: python -m tests.faults [--kills 20] [--trials 5] [--network default] [--write docs/faults.md]
+
+Takes half an hour to an hour. Run it as root under `unshare -m` for full and read-only disks, else those are left out.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults import disks, kills, material
+from tests.faults.client import Nursery
+from tests.faults.tally import Tally
+
+SEED = 7
+DEEP = "/".join(f"Ein langer Ordnername mit Leerzeichen und Ümläuten, 細胞 {number}" for number in range(10))
+NAMES = [
+    ("a b", "cell 1", "outer membrane"),
+    (DEEP, "Zelle Nr. 1, Größe 細胞", "Mikrotubuli β"),
+    ("long", "n" * 100, "f" * 64),
+    ("wide", "細" * 33, "胞" * 21),
+]
+BEGIN, END = "<!-- table: python -m tests.faults -->\n", "<!-- end of the table -->\n"
+
+
+def tallies(folder: Path, options: argparse.Namespace) -> Iterator[Tally]:
+    """One tally for each fault and step, the quick ones first."""
+    nursery = Nursery()
+    trials, original = options.trials, material.build(nursery, folder / "original")
+    yield from kills.kill_saving(nursery, _copy(original, folder / "saving"), options.kills, SEED)
+    for name in (step for step in material.STEPS if step != "train"):
+        project = _copy(original, folder / f"kill {name}")
+        step = material.steps_of(project, original.parent / "cell.mrc")[name]
+        yield kills.kill_step(nursery, project, name, step, options.kills, SEED)
+    place = folder / "place"
+    against = disks.reason_against_mounts()
+    for name in material.STEPS:
+        if against is None:
+            yield disks.full_disk(nursery, original, place, name, trials, SEED)
+            yield disks.read_only_disk(nursery, original, place, name, trials)
+        for delete in (False, True):
+            yield disks.vanishing_folder(nursery, original, place, name, trials, SEED, delete=delete)
+        yield disks.jumping_clock(nursery, original, place, name, trials)
+    yield from disks.strange_names(nursery, place, NAMES)
+    project = _copy(original, folder / "kill train")
+    step = material.steps_of(project, original.parent / "cell.mrc", network=options.network)["train"]
+    yield kills.kill_step(nursery, project, "train", step, options.kills, SEED)
+    nursery.close()
+
+
+def _copy(original: Path, target: Path) -> Path:
+    return Path(shutil.copytree(original, target))
+
+
+def table(found: list[Tally]) -> str:
+    """Faults × steps: trials, what else was counted, losses."""
+    lines = ["| fault | step | trials | losses | of these |", "|---|---|---|---|---|"]
+    for tally in found:
+        facts = ", ".join(f"{name}: {number}" for name, number in tally.facts.items())
+        lines.append(f"| {tally.fault} | {tally.step} | {tally.trials} | {len(tally.losses)} | {facts} |")
+    trials, losses = sum(tally.trials for tally in found), sum(len(tally.losses) for tally in found)
+    return "\n".join([*lines, f"| **all** | | **{trials}** | **{losses}** | |"]) + "\n"
+
+
+def main() -> int:
+    """Run everything; 1 where anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=5)
+    parser.add_argument("--network", choices=("default", "classic"), default="default")
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    if (reason := disks.reason_against_mounts()) is not None:
+        print(f"Left out: full and read-only disks, since {reason}.")
+    elif not os.environ.get("TOMOSEG_OWN_MOUNTS"):
+        os.environ["TOMOSEG_OWN_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+    found, began = [], time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tomoseg-faults-") as folder:
+        (Path(folder) / "original").mkdir()
+        for tally in tallies(Path(folder), options):
+            print(f"{time.monotonic() - began:6.0f} s  {tally}", *tally.losses, sep="\n          ", flush=True)
+            found.append(tally)
+            if options.write:  # after each, so that a run that is ended early counts
+                page = options.write.read_text(encoding="utf-8")
+                before, after = page.split(BEGIN)[0], page.split(END)[1]
+                options.write.write_text(f"{before}{BEGIN}{table(found)}{END}{after}", encoding="utf-8")
+    return 1 if any(tally.losses for tally in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The real worker as a fault test drives it: start, ask, wait, kill."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+class Refused(Exception):
+    """The worker answered with an error; code is JSON-RPC's, the text is what a person reads."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code, self.sentence = code, sentence
+
+
+class Nursery:
+    """The process that workers are forked from; see nursery.py."""
+
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair()
+        words = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(theirs.fileno())]
+        self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL)
+        theirs.close()
+
+    def fork(self, kind: bytes = b"w") -> tuple[int, BinaryIO, BinaryIO]:
+        """A new child of a kind that nursery.py knows: its process number, its stdin and its stdout."""
+        (requests, to_worker), (from_worker, answers) = os.pipe(), os.pipe()
+        socket.send_fds(self._channel, [kind], [requests, answers])
+        os.close(requests)
+        os.close(answers)
+        pid = int.from_bytes(self._channel.recv(8), "big")
+        return pid, os.fdopen(to_worker, "wb"), os.fdopen(from_worker, "rb")
+
+    def close(self) -> None:
+        """End it; its workers end when their stdin does."""
+        self._channel.close()
+        self._process.wait(timeout=60)
+
+
+class Worker:
+    """One worker process, as `python -m ml worker` is one."""
+
+    def __init__(self, nursery: Nursery, kind: bytes = b"w") -> None:
+        self.pid, self._stdin, self._stdout = nursery.fork(kind)
+        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._next = 0
+
+    def _read(self) -> None:
+        for line in self._stdout:
+            self._messages.put(json.loads(line))
+        self._messages.put(None)
+
+    def send(self, method: str, params: dict[str, Any]) -> int:
+        """Ask for a step; returns the request's id."""
+        self._next += 1
+        request = {"jsonrpc": "2.0", "id": self._next, "method": method, "params": params}
+        self._stdin.write(json.dumps(request).encode() + b"\n")
+        self._stdin.flush()
+        return self._next
+
+    def answer(self, number: int, seconds: float = 300.0) -> dict[str, Any]:
+        """The result of a request; raises Refused for an error, queue.Empty where nothing comes."""
+        ends = time.monotonic() + seconds
+        while True:
+            message = self._messages.get(timeout=max(ends - time.monotonic(), 0.01))
+            if message is None:
+                raise EOFError("The worker has gone.")
+            if message.get("id") == number and "method" not in message:
+                if "error" in message:
+                    raise Refused(message["error"]["code"], message["error"]["message"])
+                return message["result"]
+
+    def run(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Do a step to its end."""
+        return self.answer(self.send(method, params))
+
+    @property
+    def is_answered(self) -> bool:
+        """True where an answer waits."""
+        return any(message is not None and "method" not in message for message in list(self._messages.queue))
+
+    def kill(self) -> None:
+        """kill -9."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._end()
+
+    def close(self) -> None:
+        """End it as Blender does, by closing its stdin."""
+        self._stdin.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._reader.join(timeout=60)  # its stdout ends with the process
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        self._stdout.close()
