@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import bench.__main__ as table
-from bench import merging
+from bench import merging, thresholds
 from bench.process import measured
 
 
@@ -42,3 +42,9 @@ def test_the_table_is_printed_and_written_and_a_missed_aim_is_an_error(tmp_path,
     assert told["machine"]["torch"]
     monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: rows[1:])
     assert table.main(["--only", "merging", "--output", str(tmp_path / "bench.json")]) == 0
+
+
+def test_a_moved_threshold_is_measured_from_the_request_to_the_file(tmp_path):
+    outline, surface = thresholds.rows(tmp_path, quick=True)
+    assert outline["name"].startswith("outline of a slice of 1024×1024") and 0 < outline["cpu_seconds"] < 1
+    assert surface["seconds"] > 0 and (tmp_path / "bench__vesicle.ply").stat().st_size > 10_000
