@@ -10,7 +10,7 @@ BLENDER ?=
 # What bpy's shared library links to; a desktop has them, a bare server may not.
 SYSTEM_LIBRARIES := libgl1 libegl1 libsm6 libice6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1 libxxf86vm1
 
-.PHONY: env demo test test-gui bench zip lint clean
+.PHONY: env env-4.2 demo test test-gui bench zip lint clean
 
 env: $(STAMP)
 
@@ -21,6 +21,14 @@ $(STAMP): ml/requirements.txt ml/constraints.txt requirements-dev.txt pyproject.
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c ml/constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@sh tools/system_libraries.sh $(BIN)/python $(SYSTEM_LIBRARIES)
+	@touch $@
+
+# The oldest Blender that Tomoseg is made for; `tests/versions` runs every step in it.
+env-4.2: build/bpy42/.made
+
+build/bpy42/.made:
+	$(PYTHON) -m venv build/bpy42
+	build/bpy42/bin/python -m pip install --quiet bpy==4.2.0 numpy==1.26.4
 	@touch $@
 
 demo: env

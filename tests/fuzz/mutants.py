@@ -130,11 +130,8 @@ def _npz(pick: random.Random, raw: bytes) -> bytes:
         document = put(document, pick.choice(json_leaves(document)[1:]), pick.choice(VALUES))
         arrays["metadata"] = np.array(json.dumps(document))
     else:
-        shape, kind = (
-            pick.choice([shape for shape in SHAPES if np.prod(shape) < 100]),
-            pick.choice(("f4", "i8", "U3", "?")),
-        )
-        arrays[pick.choice(sorted(arrays))] = np.zeros(shape, kind)
+        small = [shape for shape in SHAPES if np.prod(shape) < 100]
+        arrays[pick.choice(sorted(arrays))] = np.zeros(pick.choice(small), pick.choice(("f4", "i8", "U3", "?")))
     held = io.BytesIO()
     np.savez_compressed(held, **arrays)
     return held.getvalue()

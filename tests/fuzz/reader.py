@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -28,21 +29,32 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     for line in sys.stdin:
         kind, _, place = line.rstrip("\n").partition(" ")
-        print(json.dumps(_outcome(read[kind], Path(place))), flush=True)
+        attempt = Attempt()
+        with attempt:
+            read[kind](Path(place))
+        print(json.dumps(attempt.outcome), flush=True)
 
 
-def _outcome(read: Callable[[Path], Any], path: Path) -> dict[str, str]:
-    signal.alarm(SECONDS)  # whose default is to end the process
-    try:
-        read(path)
-    except TomosegError as error:
-        return {"kind": "refused", "text": str(error)}
-    except BaseException as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return {"kind": "bug", "text": f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"}
-    finally:
+class Attempt:
+    """One file's turn, as a `with` block: whatever is raised there becomes its outcome."""
+
+    def __init__(self) -> None:
+        self.outcome = {"kind": "ok", "text": ""}
+
+    def __enter__(self) -> None:
+        signal.alarm(SECONDS)  # whose default is to end the process
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         signal.alarm(0)
-    return {"kind": "ok", "text": ""}
+        if isinstance(error, TomosegError):
+            self.outcome = {"kind": "refused", "text": str(error)}
+        elif error is not None:
+            last = traceback.extract_tb(trace)[-1]
+            text = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+            self.outcome = {"kind": "bug", "text": text}
+        return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Every step of the protocol in one Blender, from the zip; runs in `blender --background --python` or with a bpy wheel.
+"""Every step of the protocol in one Blender, from the zip; runs in `blender -b --python` or with a bpy wheel.
 
-Usage (after `--` in Blender): ZIP FOLDER. The last line of stdout is RESULT and JSON. The worker's Python: TOMOSEG_PYTHON.
+Usage (after `--` in Blender): ZIP FOLDER. TOMOSEG_PYTHON names the worker's Python. Prints RESULT and JSON.
 """
 
 import importlib
