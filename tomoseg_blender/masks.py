@@ -54,10 +54,10 @@ def listed(scene: Scene) -> list[LabelEntry]:
 
 def keep_table(scene: Scene) -> bool:
     """After undo and redo: write names and colours of the list to the mask's table where they differ; True if so."""
-    group = scene.tomoseg.masks
-    if not group.file or state.open_project(scene) is None:
+    group, project = scene.tomoseg.masks, state.open_project(scene)
+    if not group.file or project is None or project.read_only:
         return False
-    table = label_table_path(state.require_project(scene).folder / "masks" / group.file)
+    table = label_table_path(project.folder / "masks" / group.file)
     saved, now = load_label_table(table), listed(scene)
     if not saved or saved == now or {one.value for one in saved} != {one.value for one in now}:
         return False
@@ -69,7 +69,9 @@ def save_listed(scene: Scene) -> Path:
     """Write the list to the table of its mask; returns the table's path. Raises TomosegError if there is no mask."""
     if not scene.tomoseg.masks.file:
         raise TomosegError("No mask is listed: merge maps into a mask, or import one first.")
-    table = label_table_path(state.require_project(scene).folder / "masks" / scene.tomoseg.masks.file)
+    project = state.require_project(scene)
+    project.require_writable()
+    table = label_table_path(project.folder / "masks" / scene.tomoseg.masks.file)
     save_label_table(table, listed(scene))
     return table
 

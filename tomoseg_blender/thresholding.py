@@ -54,7 +54,7 @@ def changed(scene: Scene, feature: str) -> None:
 def keep_levels(scene: Scene) -> int:
     """Write the thresholds that differ to the project; returns how many."""
     project = state.open_project(scene)
-    if project is None:
+    if project is None or project.read_only:
         return 0
     count = 0
     for saved in project.features():
