@@ -153,11 +153,9 @@ class Session:
             if learner is None:
                 if self._start.network is not None and self._view.due("start"):
                     self._view.show(self._start.network, "start", 0, self._report)
-            elif self._view.due(learner.version) and learner.useful:
-                # A new view is to come at once: the amplitude of the last refresh is good enough for it.
-                hurried = self._view.is_new and learner.measured
-                network = learner.network_as_measured if hurried else learner.network
-                self._view.show(network, learner.version, learner.trainer.steps_done, self._report)
+            # A new view is to come at once: the network of the last refresh is good enough for it.
+            elif self._view.due(learner.version) and learner.useful and not self._view.show_with_kept(self._report):
+                self._view.show(learner.network, learner.version, learner.trainer.steps_done, self._report)
         except TomosegError as error:
             self._say(str(error))
 
@@ -237,7 +235,7 @@ class Session:
         learner, name = self._learner, command.get("tomogram") or self._options.tomogram
         if learner is None or not isinstance(name, str) or not name:
             raise TomosegError("Nothing was learned yet: paint the feature in one box first.")
-        predictor = self._view.predictor(learner.network, learner.version)
+        predictor = self._view.predictor(learner.network, learner.version, learner.trainer.steps_done)
         found = self._places.next(name, predictor, learner.trainer.trainset, self._boxes.all_boxes)
         x, y, z = found.centre
         box = {"tomogram": name, "x": x, "y": y, "z": z, "size": found.size}

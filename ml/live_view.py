@@ -17,6 +17,7 @@ from tomo.errors import TomosegError
 from tomo.files import replacing
 
 OFTEN, SELDOM = 1.0, 5.0  # seconds between refreshes
+FRESH = 2.0  # seconds for which a network is new enough for the first look at another slice
 SHARE = 4.0  # a refresh may take a fifth of the time, so that most of it is left for learning
 
 
@@ -50,15 +51,11 @@ class LiveView:
         self._shown: object = None  # the weights' version on screen, None: nothing is
         self._last, self._cost = 0.0, 0.0
         self._predictor: tuple[object, Predictor] | None = None
+        self._made, self._step = 0.0, 0
 
     def look_at(self, view: View) -> None:
         """Show this from now on."""
         self._view, self._shown, self._asked = view, None, time.monotonic()
-
-    @property
-    def is_new(self) -> bool:
-        """True where nothing was shown of the present view yet."""
-        return self._shown is None
 
     def due(self, version: object) -> bool:
         """True where the view is new, or the weights are newer than what is shown and it is time."""
@@ -71,17 +68,30 @@ class LiveView:
 
     def show(self, network: LoadedNetwork, version: object, step: int, report: LiveReport) -> None:
         """Write and tell the map of the view. Raises TomosegError where the view is not there; it is dropped then."""
+        began = time.monotonic()
+        self.predictor(network, version, step)
+        self._show(began, report)
+
+    def show_with_kept(self, report: LiveReport) -> bool:
+        """Show a new view with the network of the last refresh; False where that is too old, or the view is not new."""
+        if self._shown is not None or self._predictor is None or time.monotonic() - self._made > FRESH:
+            return False
+        self._show(time.monotonic(), report)
+        return True
+
+    def _show(self, began: float, report: LiveReport) -> None:
         assert self._view is not None
-        view, began = self._view, time.monotonic()
-        asked = self._asked if self._shown is None else began
+        assert self._predictor is not None
+        view, (version, predictor) = self._view, self._predictor
+        asked, chain = self._asked if self._shown is None else began, predictor.info.preprocessing
         try:
-            opened = self._tomograms.opened(view.tomogram, network.info.preprocessing)
+            opened = self._tomograms.opened(view.tomogram, chain)
             part = part_of(view.region, view.z, opened.preprocessed.shape, view.tomogram)
         except TomosegError:
             self._view = None
             raise
-        around = self._tomograms.around(view.tomogram, view.z, network.context, network.info.preprocessing)
-        found = predict_part(self.predictor(network, version), around, part)
+        around = self._tomograms.around(view.tomogram, view.z, predictor.context, chain)
+        found = predict_part(predictor, around, part)
         with replacing(self._output, lasting=False) as temporary, temporary.open("wb") as file:
             np.save(file, found)
         self._shown, self._last = version, time.monotonic()
@@ -92,12 +102,13 @@ class LiveView:
             feature=self._feature,
             z=view.z,
             region=list(part),
-            step=step,
+            step=self._step,
             seconds=self._last - asked,
         )
 
-    def predictor(self, network: LoadedNetwork, version: object) -> Predictor:
+    def predictor(self, network: LoadedNetwork, version: object, step: int) -> Predictor:
         """The network ready to be applied; kept as long as its weights are the same."""
         if self._predictor is None or self._predictor[0] != version:
             self._predictor = version, Predictor(network, self._device)
+            self._made, self._step = time.monotonic(), step
         return self._predictor[1]
