@@ -167,7 +167,7 @@ def test_undo_and_redo_leave_training_and_prediction_as_they_are(seen, live, wai
     assert live.prediction_of(bpy.context.scene) is not None
 
 
-def test_boxes_and_labels_that_are_written_are_told(seen, wait, standin, project, part):
+def test_boxes_and_labels_that_are_written_are_told(seen, in_window, wait, standin, project, part):
     bpy.ops.tomoseg.add_box(location=(20, 10, 3), kind="positive", size=12)
     wait(lambda: len(standin("changed")) == 1)
     label = np.zeros((40, 56), np.int8)
@@ -178,6 +178,9 @@ def test_boxes_and_labels_that_are_written_are_told(seen, wait, standin, project
     wait(lambda: len(standin("changed")) == 2)
     bpy.ops.tomoseg.delete_box(box=boxes_in(project)[0]["id"])
     wait(lambda: len(standin("changed")) == 3)
+    for _ in range(5):
+        in_window.poll()
+    assert len(standin("changed")) == 3  # once for each change, not at each look
 
 
 def test_a_stroke_is_saved_by_itself_once_the_hand_rests(seen, wait, part, project):
