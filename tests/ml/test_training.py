@@ -170,3 +170,21 @@ def test_a_finished_network_is_asked_where_it_is_and_not_where_it_was_trained():
     expected = trainer.outputs(numbers)[1]
     trainer.device = torch.device("meta")  # stands for a graphics card: what comes from there are no numbers
     assert torch.equal(trainer.outputs(numbers, trainer.averaged)[1], expected)
+
+
+def test_boxes_that_changed_get_a_quarter_of_the_next_batches():
+    trainer = small_trainer(ring_trainset(positives=4, negatives=8))
+    trainer.use(trainer.trainset, urgent=[11])
+    batches = [trainer._next(8) for _ in range(30)]
+    assert all(batch[:2] == [11, 11] for batch in batches)  # 60 looks, two in each batch
+    assert all(len(batch) == 8 for batch in batches)
+    later = [trainer._next(8) for _ in range(30)]
+    assert sum(batch[:2] == [11, 11] for batch in later) < 3
+
+
+def test_a_held_out_box_is_not_urgent():
+    trainset = hold_out(ring_trainset(), 0.2, 0)
+    number = int(np.flatnonzero(trainset.held_out)[0])
+    trainer = small_trainer(trainset)
+    trainer.use(trainset, urgent=[number])
+    assert number not in trainer._next(100)
