@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import psutil
 
@@ -27,35 +28,17 @@ def gently(work: Callable[[], Result], nice: int) -> Result:
     starts them: so it ends with this thread, and the next step runs as before. A cancel that interrupts the main
     thread waits here for `work`, which learns of it from its report.
     """
-    thread = _Gentle(work, nice)
-    thread.start()
-    while thread.is_alive():
-        try:
-            thread.join(LOOK_SECONDS)
-        except (Cancelled, KeyboardInterrupt):
-            continue
-    if thread.error is not None:
-        raise thread.error
-    return thread.result
+    with ThreadPoolExecutor(1, "live training") as pool:
+        done = pool.submit(_nicely, work, min(max(nice, 0), LEAST_URGENT))
+        while not done.done():
+            with suppress(Cancelled, KeyboardInterrupt):
+                wait([done], LOOK_SECONDS)
+        return done.result()
 
 
-class _Gentle(threading.Thread, Generic[Result]):
-    """Runs `work`; then there is either a `result` or an `error`."""
-
-    result: Result
-
-    def __init__(self, work: Callable[[], Result], nice: int) -> None:
-        super().__init__(name="live training", daemon=True)
-        self._work, self._nice = work, min(max(nice, 0), LEAST_URGENT)
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        """Do the work; whatever is raised is raised again by `gently`."""
-        try:
-            with _low_priority(self._nice):
-                self.result = self._work()
-        except BaseException as error:
-            self.error = error
+def _nicely(work: Callable[[], Result], nice: int) -> Result:
+    with _low_priority(nice):
+        return work()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from ml import live_thread
 from ml.live_thread import AUTOGROUP, gently
 from ml.report import Cancelled
 
@@ -56,15 +57,15 @@ def test_a_cancel_in_the_main_thread_waits_for_the_work_to_end(monkeypatch):
         ended.append(True)
         raise Cancelled
 
-    join, interrupts = threading.Thread.join, []
+    wait, interrupts = live_thread.wait, []
 
-    def interrupted(thread, timeout=None):
+    def interrupted(*arguments):
         if not interrupts:
             interrupts.append(True)
             raise Cancelled  # what the handler of a signal does
-        join(thread, timeout)
+        return wait(*arguments)
 
-    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    monkeypatch.setattr(live_thread, "wait", interrupted)
     with pytest.raises(Cancelled):
         gently(work, 0)
     assert ended == [True]
