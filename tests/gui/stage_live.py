@@ -18,7 +18,7 @@ SHAPE = (16, 512, 512)
 Z = 8
 RINGS = [(90, 90), (190, 110), (310, 80), (420, 120), (100, 230), (230, 240), (380, 260), (120, 390), (270, 400)]
 DISKS = [(420, 400), (330, 330), (60, 300), (440, 200)]  # as dark as the rings, but no rings
-PATIENCE = 240  # seconds, on a machine that does much else
+PATIENCE = 600  # seconds, on a machine that does much else
 
 
 def part(name):
@@ -180,7 +180,7 @@ def begin(gui):
     yield from gui.until(lambda: prediction() is not None, PATIENCE, "the first prediction")
     note(gui, "first prediction after L, s (the worker's start included)", round(time.perf_counter() - began, 1))
     step = prediction().step
-    yield from gui.until(lambda: prediction().step > step + 20, PATIENCE, "a better prediction")
+    yield from gui.until(lambda: prediction().step > step + 10, PATIENCE, "a better prediction")
     yield 0.5
     gui.picture("live_2_prediction")
     waits = []
