@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,9 @@ from ..tomo.errors import TomosegError
 EXTENSION_FOLDER = Path(__file__).resolve().parents[1]
 LOG_LINES = 200
 STOP_SECONDS = 5.0
+STUBBORN_SECONDS = 15.0  # after a cancel; the worker itself interrupts its step after half a second
+LONGEST_LINE = 16 * 2**20  # of a message; arrays travel in files
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 
 
 class WorkerError(TomosegError):
@@ -35,6 +39,8 @@ class Worker:
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ids = itertools.count(1)
+        self._open: set[int] = set()  # requests without an answer yet
+        self._stubborn = False
         try:
             self._process = subprocess.Popen([str(python), "-m", "ml", "worker"], **_popen_settings())
         except OSError as error:
@@ -57,14 +63,14 @@ class Worker:
 
     def _read_messages(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                self.log.append(line.rstrip())  # a library printed to stdout
+        while line := self._process.stdout.readline(LONGEST_LINE):
+            message = _message_in(line)
+            if message is None:
+                self.log.append(line.rstrip()[:500])  # a library printed to stdout
                 continue
-            if isinstance(message, dict):
-                self._messages.put(message)
+            if "method" not in message:
+                self._open.discard(message["id"])
+            self._messages.put(message)
         self._messages.put(None)
 
     def _read_log(self) -> None:
@@ -75,12 +81,24 @@ class Worker:
     def request(self, method: str, params: dict[str, Any]) -> int:
         """Send a request; returns its id. Raises WorkerError if the worker has gone."""
         number = next(self._ids)
+        self._open.add(number)
         self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         return number
 
     def cancel(self, number: int) -> None:
-        """Ask for the end of request `number`; its response says whether it was cancelled."""
+        """Ask for the end of request `number`; its response says whether it was cancelled.
+
+        A worker that hangs so that it does not even notice this is ended after STUBBORN_SECONDS.
+        """
+        timer = threading.Timer(STUBBORN_SECONDS, self._end_if_stubborn, (number,))
+        timer.daemon = True
+        timer.start()
         self._send({"jsonrpc": "2.0", "method": "cancel", "params": {"id": number}})
+
+    def _end_if_stubborn(self, number: int) -> None:
+        if number in self._open and self.alive:
+            self._stubborn = True
+            self._process.kill()
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -106,9 +124,12 @@ class Worker:
         """The sentence for a worker that ended by itself, with the last line that it wrote."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2.0)
-        last = next((line for line in reversed(self.log) if line.strip()), "it wrote no message")
+        self._readers[1].join(timeout=1.0)  # the log's thread may be a moment behind
+        last = next((line for line in reversed(self.log) if line.strip()), "it wrote no message").strip()
+        if self._stubborn:
+            return f"The worker hung and was ended ({last}): what it had finished is kept, so start the step again."
         return (
-            f"The worker ended unexpectedly (exit status {self._process.returncode}; {last.strip()}): start the step "
+            f"The worker {_end_in_words(self._process.returncode)}; {last}): start the step "
             "again, and if it ends again, use Check Worker in Tomoseg's preferences."
         )
 
@@ -126,6 +147,39 @@ class Worker:
             reader.join(timeout=1.0)
             if stream is not None and not reader.is_alive():
                 stream.close()
+
+
+def _message_in(line: str) -> dict[str, Any] | None:
+    """The message in a line, its parts of the types that others rely on; None for anything else."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or not isinstance(message.get("params", {}), dict):
+        return None
+    if "method" in message:
+        told = message.get("params", {})
+        numbers = (told.get("fraction", 0.0), told.get("seconds_left") or 0.0)
+        return message if all(isinstance(number, int | float) for number in numbers) else None
+    if not isinstance(message.get("id"), int):
+        return None
+    if "error" not in message and not isinstance(message.get("result"), dict):
+        message = {**message, "error": {}}
+    if "error" in message and not isinstance(message["error"], dict):
+        message["error"] = {}
+    return message
+
+
+def _end_in_words(status: int | None) -> str:
+    """How a process ended: `was killed (signal 9, mostly since memory ran out`, the bracket still open."""
+    name = ""
+    with suppress(ValueError):
+        name = signal.Signals(-(status or 0)).name
+    if name == "SIGKILL":
+        return "was killed (signal 9: mostly the system, because memory ran out"
+    if name in _CRASHES or (sys.platform == "win32" and (status or 0) & 0xC0000000 == 0xC0000000):
+        return f"crashed ({name or f'exit status {status}'}"
+    return f"ended unexpectedly (exit status {status}"
 
 
 def _popen_settings() -> dict[str, Any]:

@@ -68,7 +68,8 @@ def check(folder):
     missing = [name for name in made if not (folder / "project" / name).is_file()]
     assert not missing, missing
     kinds = {one.get("tomoseg_kind") for one in bpy.data.objects}
-    assert {"surface", "volume", "tomogram"} <= kinds, kinds
+    volumes = {"volume"} if part("tomoseg_blender.compat").vdb_module() else set()  # the wheel of 4.2 has no openvdb
+    assert {"surface", "tomogram"} | volumes <= kinds, kinds
     assert len([one for one in bpy.data.objects if one.type == "EMPTY"]) >= 9  # the tomogram and its boxes
 
 
