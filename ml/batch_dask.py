@@ -1,5 +1,6 @@
 """A batch's tasks on Dask's workers: they are sent, watched, and done again where a worker is lost."""
 
+import math
 import queue
 import time
 from typing import Any
@@ -27,7 +28,7 @@ class DaskCrew:
 
     threads: CPU cores for each task; None for as many as the worker has. most: workers to expect, for the size of
     tasks. place: the scheduler's name in sentences. dashboard: the address of the pages that show what Dask does, where
-    there are some.
+    there are some. patience: seconds to go on without any worker.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class DaskCrew:
         threads: int | None,
         most: int,
         dashboard: str | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._client, self._report, self._place, self._threads = client, report, place, threads
-        self.most, self.dashboard = most, dashboard
+        self.most, self.dashboard, self._patience = most, dashboard, patience
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._futures: dict[int, Future[Any]] = {}
         self._run = f"tomoseg-{time.time_ns():x}"
@@ -97,6 +99,8 @@ class DaskCrew:
         if self._client.status == "running":
             self._alive = now
         elif now - self._alive > GONE_SECONDS:
+            raise self._gone()
+        if now - self._had_workers > self._patience:
             raise self._gone()
         if not self._told and now - self._had_workers > QUIET_SECONDS:
             self._told = True

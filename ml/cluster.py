@@ -28,6 +28,7 @@ MOST_WORKERS = 16  # unless asked for more: reading and writing hold more of the
 SMALL_BYTES = 100_000_000  # of all tomograms: done in less time than processes need to start
 OVERHEAD_BYTES = 600_000_000  # of a process, beside --memory
 ANSWER_SECONDS = 10
+RESTART_SECONDS = 300.0  # for lost processes of this machine to be replaced
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 
 
@@ -180,7 +181,7 @@ def _configured(threads: int | None = None) -> Iterator[None]:
         f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause", "terminate")
     }
     settings["distributed.nanny.pre-spawn-environ"] = environment
-    settings["distributed.comm.timeouts.connect"] = f"{ANSWER_SECONDS}s"
+    settings["distributed.comm.timeouts.connect"] = "60s"  # a busy machine is slow, not broken
     settings["logging"] = {"distributed": "critical", "tornado": "critical", "asyncio": "critical"}
     with dask.config.set(settings):
         yield
@@ -189,16 +190,40 @@ def _configured(threads: int | None = None) -> Iterator[None]:
 @contextmanager
 def _processes(workers: int, threads: int, report: Report) -> Iterator["DaskCrew"]:
     """Processes of this machine, on ports of 127.0.0.1."""
-    from distributed import Client, LocalCluster
-    from distributed.security import Security
+    from distributed import Client
 
     from ml.batch_dask import DaskCrew
 
     shown = importlib.util.find_spec("bokeh") is not None
     report.log(f"Starting {workers} processes with {threads} thread{'' if threads == 1 else 's'} each.")
-    with (
-        _configured(threads),
-        LocalCluster(
+    with _configured(threads), _local_cluster(workers, shown) as cluster, Client(cluster) as client:
+        dashboard = cluster.dashboard_link if shown else None
+        if dashboard:
+            report.log(f"What the processes do is shown at {dashboard}")
+        place = "Dask on this machine"
+        crew = DaskCrew(
+            client,
+            report,
+            place=place,
+            threads=threads,
+            most=workers,
+            dashboard=dashboard,
+            patience=RESTART_SECONDS,
+        )
+        try:
+            yield crew
+        finally:
+            crew.close()
+            end_processes(cluster)
+
+
+def _local_cluster(workers: int, shown: bool) -> Any:
+    """Dask's own cluster of processes. Raises TomosegError where one ends while it starts."""
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    try:
+        return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
@@ -206,20 +231,12 @@ def _processes(workers: int, threads: int, report: Report) -> Iterator["DaskCrew
             memory_limit=0,
             dashboard_address="127.0.0.1:0" if shown else None,
             silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        dashboard = cluster.dashboard_link if shown else None
-        if dashboard:
-            report.log(f"What the processes do is shown at {dashboard}")
-        crew = DaskCrew(
-            client, report, place="Dask on this machine", threads=threads, most=workers, dashboard=dashboard
         )
-        try:
-            yield crew
-        finally:
-            crew.close()
-            end_processes(cluster)
+    except (RuntimeError, TimeoutError, OSError) as error:
+        raise TomosegError(
+            f"The processes of this machine did not start ({error}): give the same command again, or use --workers 1, "
+            "which needs no other process."
+        ) from error
 
 
 def end_processes(cluster: Any) -> None:

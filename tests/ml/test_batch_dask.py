@@ -199,6 +199,13 @@ def test_who_waits_for_the_first_worker_is_told_so(crew, monkeypatch):
     assert crew._report.lines == ["No worker has come to SLURM yet: the batch waits for one."]
 
 
+def test_processes_that_are_not_replaced_end_the_batch(monkeypatch):
+    monkeypatch.setattr(batch_dask, "POLL_SECONDS", 0.01)
+    crew = DaskCrew(FakeClient(), Watcher(None), place="Dask on this machine", threads=1, most=2, patience=-1.0)
+    with pytest.raises(TomosegError, match="Dask on this machine does not answer any more"):
+        crew.wait(lambda ticket, event: None)
+
+
 def test_no_thread_of_dask_is_left(cells, scheduler, tmp_path):
     before = set(threading.enumerate())
     batch(cells, tmp_path / "out", scheduler=scheduler, tomograms=cells[1][:1])

@@ -160,3 +160,12 @@ def test_as_many_processes_as_cores_and_memory_allow(
 def test_little_work_is_done_in_this_process(make_network, make_tomogram, tmp_path):
     options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", device="cpu")
     assert cluster._suiting(options) == 1
+
+
+def test_processes_that_do_not_start_are_told(monkeypatch):
+    def fail(**_):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    with pytest.raises(TomosegError, match=r"did not start \(Nanny failed to start\.\).*--workers 1"):
+        cluster._local_cluster(2, shown=False)
