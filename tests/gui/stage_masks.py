@@ -149,9 +149,6 @@ def pick_and_delete(gui):
     yield from gui.key("Z", ctrl=True, shift=True)
     yield from gui.until(lambda: vertices("membrane") < before, what="redo")
     assert len(settings().masks.edits) == 1
-    yield from gui.open_panel("TOMOSEG_PT_results")
-    yield from gui.redrawn(3)
-    gui.picture("masks_9_panel")
 
 
 def top_of(gui, x, y):
