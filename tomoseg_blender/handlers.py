@@ -9,6 +9,7 @@ from bpy.types import Scene
 
 from ..tomo.errors import TomosegError
 from . import boxing, compat, gallery, jobs, masks, painting, restoring, sections, state, thresholding, viewing
+from .keeping import KEEPER
 from .scene import boxes, volumes
 from .worker import HANDLE
 
@@ -107,8 +108,12 @@ def _after_undo(*_arguments: Any) -> None:
         failed = _save(scene)
         state.refresh(scene)
         try:
-            viewing.show_again(scene)
             shown = viewing.shown_tomogram(scene)
+            undone = None if shown is None else painting.undone_slice(scene, shown[0])
+            if undone is not None:
+                with state.muted():
+                    shown[0].slice_z = undone
+            viewing.show_again(scene)
             if shown is not None:
                 painting.save_shown(scene, shown[0])
         except TomosegError as error:
@@ -206,4 +211,4 @@ def unregister() -> None:
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(function)
-    state.KEEPER.keep_only([])
+    KEEPER.keep_only([])

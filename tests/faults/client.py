@@ -69,7 +69,7 @@ class Worker:
         self._stdin.flush()
         return self._next
 
-    def answer(self, number: int, seconds: float = 300.0) -> dict[str, Any]:
+    def answer(self, number: int, seconds: float = 1800.0) -> dict[str, Any]:
         """The result of a request; raises Refused for an error, queue.Empty where nothing comes."""
         ends = time.monotonic() + seconds
         while True:
