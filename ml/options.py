@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
     """Give `parser` one argument for each field of the options dataclass `kind`."""
     hints = typing.get_type_hints(kind)
     # What steps share comes last in their help.
-    for entry in sorted(dataclasses.fields(kind), key=lambda entry: entry.kw_only):
+    for entry in sorted(dataclasses.fields(kind), key=lambda entry: entry.kw_only is True):
         _add_option(parser, entry, hints[entry.name])
 
 

@@ -37,7 +37,20 @@ __all__ = [
 ]
 
 # Operators draw properties and panels draw operators, so they are registered in this order.
-_PARTS = (properties, preferences, operators, panels, menus, tools, canvas, live_drawing, outlining, picking, handlers, command)
+_PARTS = (
+    properties,
+    preferences,
+    operators,
+    panels,
+    menus,
+    tools,
+    canvas,
+    live_drawing,
+    outlining,
+    picking,
+    handlers,
+    command,
+)
 
 
 def register() -> None:
