@@ -108,12 +108,8 @@ def _after_undo(*_arguments: Any) -> None:
         failed = _save(scene)
         state.refresh(scene)
         try:
-            shown = viewing.shown_tomogram(scene)
-            undone = None if shown is None else painting.undone_slice(scene, shown[0])
-            if undone is not None:
-                with state.muted():
-                    shown[0].slice_z = undone
             viewing.show_again(scene)
+            shown = viewing.shown_tomogram(scene)
             if shown is not None:
                 painting.save_shown(scene, shown[0])
         except TomosegError as error:
