@@ -124,3 +124,14 @@ def set_brush_radius(brush: Brush, pixels: float) -> None:
 def brush_radius(brush: Brush) -> float:
     """The brush's radius on the screen in pixels."""
     return float(brush.size) / (2 if AT_LEAST_5 else 1)
+
+
+def keep_step_while_painting(context: Context, message: str) -> None:
+    """Put the present slice into the undo history where Blender's own operators would not.
+
+    Before 5.0 an undo step that is made while an object is painted on holds strokes only, and Ctrl+Z would take back
+    strokes of a slice that was left without going back to it. Without an active object a step holds the whole file.
+    """
+    if not AT_LEAST_5 and context.mode == "PAINT_TEXTURE":
+        with context.temp_override(active_object=None, object=None):
+            bpy.ops.ed.undo_push(message=message)

@@ -9,7 +9,7 @@ from bpy.types import Context, Operator, Scene
 
 from ...tomo.carry import scale_between
 from ...tomo.errors import TomosegError
-from .. import jobs, painting, pictures, state, viewing
+from .. import compat, jobs, painting, pictures, state, viewing
 from ..properties import AXES
 from ..scene import slices
 from ..scene.slice_pixels import automatic_window
@@ -92,6 +92,7 @@ class TOMOSEG_OT_slice_step(Action, Operator):
     def act(self, context: Context) -> None:
         axis = context.scene.tomoseg.axis if self.axis == "shown" else self.axis
         viewing.step(context.scene, axis, self.step)
+        compat.keep_step_while_painting(context, self.bl_label)
 
 
 class TOMOSEG_OT_automatic_contrast(Action, Operator):
