@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import bpy
@@ -57,7 +58,7 @@ class Job:
     step: str
     title: str
     scene: str
-    folder: str
+    folder: Path | None
     on_done: OnDone
     number: int = 0
     fraction: float = 0.0
@@ -152,7 +153,7 @@ def start(
     if (reason := busy()) is not None:
         raise WorkerError(reason)
     worker = HANDLE.running(worker_python())
-    folder = str(project_folder(scene))
+    folder = project_folder(scene)
     job = Job(step, title, scene.name, folder, on_done, message=title, partner=partner, remedy=remedy)
     job.number = worker.request(*request)
     HANDLE.job, HANDLE.outcome = job, None
@@ -169,7 +170,7 @@ def start_here(
     """Do the work of `steps` in this process, a little at each tick of the timer; else the same as `start`."""
     if (reason := busy()) is not None:
         raise WorkerError(reason)
-    job = Job(step, title, scene.name, str(project_folder(scene)), on_done, message=title, steps=steps, watches=watches)
+    job = Job(step, title, scene.name, project_folder(scene), on_done, message=title, steps=steps, watches=watches)
     HANDLE.job, HANDLE.outcome = job, None
     if bpy.app.background:
         return _run_here(job)
@@ -211,9 +212,13 @@ def tell(command: str, **more: Any) -> None:
 def scene_of(job: Job) -> Scene | None:
     """The scene that a job was started from; None once its project is not open there any more."""
     scene = bpy.data.scenes.get(job.scene)
-    folder = None if scene is None else project_folder(scene)
+    if scene is None:
+        return None
+    folder = project_folder(scene)
+    if folder is None or job.folder is None:
+        return scene if folder is job.folder else None  # the worker can be checked without a project
     # Saving the .blend makes the folder relative to it, perhaps by way of "..".
-    return scene if folder is not None and os.path.realpath(folder) == os.path.realpath(job.folder) else None
+    return scene if os.path.realpath(folder) == os.path.realpath(job.folder) else None
 
 
 def poll() -> float | None:

@@ -127,7 +127,7 @@ def test_the_panels_come_in_the_protocols_order(part):
 
 def test_a_running_job_shows_its_progress_and_how_to_cancel_it(part):
     handle, jobs = part("tomoseg_blender.worker").HANDLE, part("tomoseg_blender.jobs")
-    handle.job = jobs.Job("train", "Training bar", "Scene", "", lambda *_: "", fraction=0.4, seconds_left=130)
+    handle.job = jobs.Job("train", "Training bar", "Scene", None, lambda *_: "", fraction=0.4, seconds_left=130)
     handle.job.message, handle.job.log = "Training bar", ["Iteration 3 of 30: loss 0.2"]
     try:
         drawn = draw_all()

@@ -343,7 +343,7 @@ def test_in_a_window_the_timer_takes_the_steps_and_cancel_removes_all(chosen, pa
     steps = operators._told(
         part("tomoseg_blender.worker_setup").Setup(operators.setup_plan(), operators._cancelling).run(), print
     )
-    job = jobs.Job("worker_setup", operators.TITLE, "Scene", "None", operators._set_up, steps=steps, watches=True)
+    job = jobs.Job("worker_setup", operators.TITLE, "Scene", None, operators._set_up, steps=steps, watches=True)
     handle = part("tomoseg_blender.worker").HANDLE
     handle.job = job
     for _ in range(3):
