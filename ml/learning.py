@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,12 @@ class Request:
     threads: int = 0
     max_seconds: float = 0.0
     cold_start: bool = False
+
+
+def request_of(options: Any) -> Request:
+    """What the options of a step ask for: those of Request's names that they have."""
+    found: dict[str, Any] = {entry.name: getattr(options, entry.name, entry.default) for entry in fields(Request)}
+    return Request(**found)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from ml.devices import choose_device, use_threads
-from ml.learning import Request
+from ml.learning import request_of
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX, Annotations, LiveBoxes
 from ml.live_learner import Learner, preload
@@ -35,7 +35,7 @@ class Session:
         use_threads(options.threads or max(1, available_cores() - 1))
         self._project, self._feature = Project.open(options.project), check_feature_name(options.feature)
         self._options, self._report = options, report
-        self._request = _request(options)
+        self._request = request_of(options)
         self._tomograms = LiveTomograms(self._project, report)
         self._start: Start = start_from(options, self._project, report)
         self._boxes = LiveBoxes(self._project, self._feature, self._tomograms, self._context())
@@ -297,17 +297,3 @@ def _latest_views(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The commands without the views that a later one has outdated."""
     views = [number for number, command in enumerate(commands) if command.get("command") == "view"]
     return [command for number, command in enumerate(commands) if number not in views[:-1]]
-
-
-def _request(options: Options) -> Request:
-    return Request(
-        options.network,
-        options.recipe,
-        options.iterations,
-        options.learning_rate,
-        options.batch_size,
-        options.seed,
-        options.device,
-        options.threads,
-        options.max_seconds,
-    )

@@ -18,7 +18,7 @@ from tomo.project import Project
 from tomo.reasons import missing_for_training
 
 if TYPE_CHECKING:
-    from ml.learning import Learned, Request
+    from ml.learning import Learned
 
 SUMMARY = "train a network on a training set"
 
@@ -48,13 +48,13 @@ class Options:
 def run(options: Options, report: Report) -> dict[str, Any]:
     """Train; returns where the files are and the scores. Raises TomosegError, UsageError or Cancelled."""
     source, output, sheet = _places(options)
-    from ml.learning import learn
+    from ml.learning import learn, request_of
     from ml.network_file import load_network, save_network
     from ml.trainset_file import load_trainset
 
     trainset = load_trainset(source)
     start = load_network(options.from_trained) if options.from_trained else None
-    learned = learn(trainset, _request(options), report, lambda *best: save_network(output, *best), start)
+    learned = learn(trainset, request_of(options), report, lambda *best: save_network(output, *best), start)
     save_network(output, learned.network.module, learned.network.info)
     report.progress(1.0, "Writing the triplets")
     return write_results(output, learned, sheet)
@@ -93,23 +93,6 @@ def _places(options: Options) -> tuple[Path, Path, Path]:
         options.trainset or project.trainset_path(options.feature),
         options.output or project.network_path(options.feature),
         options.triplets or project.triplets_path(options.feature),
-    )
-
-
-def _request(options: Options) -> "Request":
-    from ml.learning import Request
-
-    return Request(
-        options.network,
-        options.recipe,
-        options.iterations,
-        options.learning_rate,
-        options.batch_size,
-        options.seed,
-        options.device,
-        options.threads,
-        options.max_seconds,
-        options.cold_start,
     )
 
 

@@ -79,3 +79,24 @@ def project(tomogram_file: Path) -> Path:
     bpy.ops.tomoseg.show_tomogram()
     bpy.ops.tomoseg.add_feature(name="bar")
     return folder
+
+
+@pytest.fixture
+def in_window(part: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """jobs.py as in a window: `start` returns at once; the test calls the timer's function itself."""
+
+    class App:
+        background = False
+        timers = bpy.app.timers
+
+    class Blender:
+        app = App
+        data, context, ops = bpy.data, bpy.context, bpy.ops
+
+    jobs = part("tomoseg_blender.jobs")
+    monkeypatch.setattr(jobs, "bpy", Blender)
+    yield jobs
+    if jobs.running() is not None:  # the test failed: the next one must not find its job
+        jobs.HANDLE.stop()
+    if bpy.app.timers.is_registered(jobs.poll):
+        bpy.app.timers.unregister(jobs.poll)

@@ -7,25 +7,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def in_window(part, monkeypatch):
-    """jobs.py as in a window: `start` returns at once; the test calls the timer's function itself."""
-
-    class App:
-        background = False
-        timers = bpy.app.timers
-
-    class Blender:
-        app = App
-        data, context, ops = bpy.data, bpy.context, bpy.ops
-
-    jobs = part("tomoseg_blender.jobs")
-    monkeypatch.setattr(jobs, "bpy", Blender)
-    yield jobs
-    if bpy.app.timers.is_registered(jobs.poll):
-        bpy.app.timers.unregister(jobs.poll)
-
-
 def run_to_the_end(jobs, seconds=60.0):
     ends = time.monotonic() + seconds
     while jobs.poll() is not None:

@@ -32,25 +32,6 @@ def project(part, tmp_path) -> Path:
 
 
 @pytest.fixture
-def in_window(part, monkeypatch):
-    """jobs.py as in a window: `start` returns at once; the test calls the timer's function itself."""
-
-    class App:
-        background = False
-        timers = bpy.app.timers
-
-    class Blender:
-        app = App
-        data, context, ops = bpy.data, bpy.context, bpy.ops
-
-    jobs = part("tomoseg_blender.jobs")
-    monkeypatch.setattr(jobs, "bpy", Blender)
-    yield jobs
-    if bpy.app.timers.is_registered(jobs.poll):
-        bpy.app.timers.unregister(jobs.poll)
-
-
-@pytest.fixture
 def standin(part, tmp_path, monkeypatch):
     """The worker is the stand-in from now on; a function that lists what it was asked so far."""
     handle = part("tomoseg_blender.worker").HANDLE

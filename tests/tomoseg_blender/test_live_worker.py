@@ -5,30 +5,8 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-import pytest
 
 PATIENCE = 240.0  # seconds, for a loaded machine; a quick one needs about 10
-
-
-@pytest.fixture
-def in_window(part, monkeypatch):
-    """jobs.py as in a window: `start` returns at once; the test calls the timer's function itself."""
-
-    class App:
-        background = False
-        timers = bpy.app.timers
-
-    class Blender:
-        app = App
-        data, context, ops = bpy.data, bpy.context, bpy.ops
-
-    jobs = part("tomoseg_blender.jobs")
-    monkeypatch.setattr(jobs, "bpy", Blender)
-    yield jobs
-    jobs.HANDLE.job = None  # of a test that failed: the next one must not find it running
-    jobs.HANDLE.stop()
-    if bpy.app.timers.is_registered(jobs.poll):
-        bpy.app.timers.unregister(jobs.poll)
 
 
 def until(jobs, condition):
