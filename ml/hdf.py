@@ -50,6 +50,8 @@ class HdfReader:
         if "image" not in group:
             raise TomosegError(f"{self.path} has no voxels in its image {self._names[index]}: write it again.")
         data = group["image"]
+        if not isinstance(data, h5py.Dataset):
+            raise TomosegError(f"{self.path} holds something else than voxels as its image: choose another file.")
         if data.dtype.kind not in "iuf" or not 1 <= data.ndim <= 3 or data.size == 0:
             raise TomosegError(f"{self.path} holds {data.dtype} numbers in {data.ndim}D, not an image: choose another.")
         return data

@@ -39,7 +39,7 @@ _UNKNOWN: Triple = (0.0, 0.0, 0.0)
 # What tifffile was seen to raise for damaged files (tests/fuzz).
 _DAMAGE = (
     *(tifffile.TiffFileError, zlib.error, struct.error, OSError, RuntimeError, ArithmeticError),
-    *(ValueError, TypeError, LookupError, AttributeError),
+    *(ValueError, TypeError, LookupError, AttributeError, AssertionError, MemoryError),
 )
 
 

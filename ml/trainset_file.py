@@ -17,7 +17,7 @@ from tomo.names import check_feature_name
 from tomo.preprocessing import Preprocessing
 
 SCHEMA = 1
-_DAMAGE = (KeyError, TypeError, ValueError, OverflowError, RecursionError, EOFError, NotImplementedError)
+_DAMAGE = (KeyError, TypeError, ValueError, OverflowError, RecursionError, EOFError)
 _ARRAYS = ("images", "labels", "positive", "box_ids", "held_out")
 
 
@@ -45,7 +45,7 @@ def load_trainset(path: Path) -> Trainset:
         with np.load(path, allow_pickle=False) as file:
             info = _info_from(json.loads(str(file["metadata"][()])))
             arrays = {name: file[name] for name in _ARRAYS}
-    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
+    except (*_DAMAGE, zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # zipfile's word for what is encrypted
         raise TomosegError(
             f"{path} is no training set of Tomoseg, or it is damaged: build it again with `tomoseg trainset`."
         ) from error

@@ -51,10 +51,14 @@ class TomogramEntry:
             object.__setattr__(self, "family", bin_suffix_of(self.name)[0])
 
 
+LONGEST_FILE_NAME = 255  # bytes; no usual disk takes more
+
+
 def check_inside(file: str) -> str:
     """`file` if it is a relative path that stays in the project folder; raises TomosegError otherwise."""
     path = PurePosixPath(file)
-    if not file or path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file or "\0" in file:
+    too_long = any(len(part.encode(errors="replace")) > LONGEST_FILE_NAME for part in path.parts)
+    if not file or path.is_absolute() or ".." in path.parts or too_long or any(sign in file for sign in "\\:\0"):
         raise TomosegError(f"{file!r} is no path inside the project folder: import the tomogram again.")
     return file
 

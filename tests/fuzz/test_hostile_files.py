@@ -29,7 +29,7 @@ def test_hostile_files_are_read_or_refused_in_one_sentence(kind, child, tmp_path
     campaign = Campaign(kind, tmp_path)
     campaign.run(MUTANTS, child)
     assert not campaign.bugs, "\n".join(campaign.bugs.values())
-    assert campaign.counts["tried"] >= 0.95 * MUTANTS  # hypothesis leaves out some that it tried before
+    assert campaign.counts["tried"] >= 0.95 * MUTANTS  # some mutants are the good file again
     assert campaign.counts["past"] >= campaign.counts["tried"] / 5, campaign.counts
 
 

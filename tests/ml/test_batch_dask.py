@@ -41,7 +41,8 @@ def maps(output):
 def workers():
     """The processes that LocalCluster started; Python's own helper is none of them."""
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "resource_tracker" not in " ".join(child.cmdline())]
 
 
 def listening():
