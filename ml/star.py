@@ -17,7 +17,6 @@ from tomo.files import replacing
 from tomo.geometry import Triple
 
 RELION_4, RELION_5, BOTH = "4", "5", "both"
-FLAVOURS = (RELION_4, RELION_5, BOTH)
 
 
 def star_table(

@@ -151,11 +151,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _lock(handle: BinaryIO) -> None:
     try:
-        if sys.platform == "win32":
-            handle.seek(0)
-            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        _system_lock(handle, wait=True)
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise explain_write_error(Path(handle.name), error) from error
@@ -164,13 +160,17 @@ def _lock(handle: BinaryIO) -> None:
 def lock_at_once(handle: BinaryIO) -> bool:
     """Lock an open file until it is closed; False where another process has it. Raises OSError, NO_LOCKS included."""
     try:
-        if sys.platform == "win32":
-            handle.seek(0)
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _system_lock(handle, wait=False)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):  # EACCES: Windows' word for "another has it"
             return False
         raise
     return True
+
+
+def _system_lock(handle: BinaryIO, *, wait: bool) -> None:
+    if sys.platform == "win32":
+        handle.seek(0)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

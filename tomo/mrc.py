@@ -19,7 +19,6 @@ from .names import tomogram_name
 
 __all__ = ["MrcWriter", "Tomogram", "check_values", "open_tomogram", "slabs", "value_problem", "write_mrc"]
 
-MRC_SUFFIXES = (".mrc", ".rec", ".map", ".mrcs", ".st")
 MAX_COMPRESSED_BYTES = 4 * 2**30  # of a .gz or .bz2 once unpacked: it must lie in memory
 _CHUNK = 16 * 2**20
 _SCAN_VOXELS = 4 * 2**20

@@ -14,6 +14,12 @@ from typing import Any
 from ..tomo.errors import TomosegError
 
 KILL_SECONDS = 5.0
+# Lines of UTF-8 text, and a group of its own: Ctrl+C in Blender's terminal does not kill it in the middle of a file.
+IN_OWN_GROUP: dict[str, Any] = {"text": True, "encoding": "utf-8", "errors": "replace"}
+if sys.platform == "win32":
+    IN_OWN_GROUP["creationflags"] = subprocess.CREATE_NO_WINDOW
+else:
+    IN_OWN_GROUP["start_new_session"] = True
 
 
 class Child:
@@ -24,7 +30,15 @@ class Child:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._ended = False
         try:
-            self._process = subprocess.Popen(list(command), cwd=folder, env=dict(environment), **_settings())
+            self._process = subprocess.Popen(
+                list(command),
+                cwd=folder,
+                env=dict(environment),
+                **IN_OWN_GROUP,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
         except OSError as error:
             raise TomosegError(
                 f"{command[0]} cannot be started ({error.strerror or error}): name another Python in Tomoseg's "
@@ -80,19 +94,3 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # the child leads a group of its own
     process.kill()
-
-
-def _settings() -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-        "text": True,
-        "encoding": "utf-8",
-        "errors": "replace",
-    }
-    if sys.platform == "win32":
-        settings["creationflags"] = subprocess.CREATE_NO_WINDOW
-    else:
-        settings["start_new_session"] = True
-    return settings

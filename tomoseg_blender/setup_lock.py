@@ -1,6 +1,5 @@
 """One Blender at a time sets up the worker: a lock of the system's, which ends with its holder."""
 
-import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,14 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..tomo.errors import TomosegError
-from ..tomo.files import explain_write_error
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # some disks of clusters
+from ..tomo.files import NO_LOCKS, explain_write_error, lock_at_once
 
 
 @contextmanager
@@ -41,11 +33,6 @@ def held(path: Path) -> Iterator[None]:
 
 def _take(handle: BinaryIO) -> bool:
     try:
-        if sys.platform == "win32":
-            handle.seek(0)
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_at_once(handle)
     except OSError as error:
-        return error.errno in _NO_LOCKS
-    return True
+        return error.errno in NO_LOCKS

@@ -9,11 +9,10 @@ from typing import Any
 
 import bpy
 import gpu
-from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix, Vector
 
 from . import viewing
-from .scene import materials, slices
+from .scene import materials, quad, slices
 
 LIFT = 0.02  # voxels towards the eye, for a slice that is drawn over its own plane
 _SLICE_ROLES = (materials.SLICE, *materials.OVERLAYS)
@@ -48,7 +47,7 @@ void main()
   shown = vec4(decoded(colour.r), decoded(colour.g), decoded(colour.b), 1.0);  // frame buffers take linear values
 }
 """
-_VERTEX = "void main() { place = uv; gl_Position = matrix * vec4(pos, 1.0); }"
+_IMAGES = ("grey", "result", "label", "ignored")
 
 
 class _Made:
@@ -63,21 +62,9 @@ _MADE = _Made()
 
 def _shader() -> Any:
     if _MADE.shader is None:
-        information = gpu.types.GPUShaderCreateInfo()
-        between = gpu.types.GPUStageInterfaceInfo("tomoseg_slice")
-        between.smooth("VEC2", "place")
-        information.push_constant("MAT4", "matrix")
-        information.push_constant("VEC4", "opacity")
-        information.push_constant("FLOAT", "smoothing")
-        for number, name in enumerate(("grey", "result", "label", "ignored")):
-            information.sampler(number, "FLOAT_2D", name)
-        information.vertex_in(0, "VEC3", "pos")
-        information.vertex_in(1, "VEC2", "uv")
-        information.vertex_out(between)
-        information.fragment_out(0, "VEC4", "shown")
-        information.vertex_source(_VERTEX)
-        information.fragment_source(_FRAGMENT)
-        _MADE.shader = gpu.shader.create_from_info(information)
+        _MADE.shader = quad.compile_shader(
+            "tomoseg_slice", _FRAGMENT, {"opacity": "VEC4", "smoothing": "FLOAT"}, _IMAGES
+        )
     return _MADE.shader
 
 
@@ -95,12 +82,9 @@ def _draw(plane: Any, corners: list[Vector], matrix: Matrix) -> None:
     shader.uniform_float(
         "opacity", (*(materials.overlay_opacity(plane.active_material, role) for role in materials.OVERLAYS), 0.0)
     )
-    for name, texture in zip(("grey", "result", "label", "ignored"), textures, strict=True):
+    for name, texture in zip(_IMAGES, textures, strict=True):
         shader.uniform_sampler(name, texture)
-    batch = batch_for_shader(
-        shader, "TRIS", {"pos": corners, "uv": ((0, 0), (1, 0), (1, 1), (0, 1))}, indices=((0, 1, 2), (0, 2, 3))
-    )
-    batch.draw(shader)
+    quad.draw(shader, corners)
 
 
 def _image(plane: Any, role: str) -> Any | None:

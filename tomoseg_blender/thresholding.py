@@ -15,7 +15,7 @@ from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from ..tomo.geometry import Geometry
 from . import jobs, state, viewing
-from .scene import components, marks, meshes, tomogram
+from .scene import components, marks, meshes
 from .scene.units import SHOWN_VOXEL_SIZE
 from .worker import HANDLE
 
@@ -44,7 +44,7 @@ def changed(scene: Scene, feature: str) -> None:
     if bpy.app.background:
         keep_levels(scene)
         return
-    _redraw()
+    viewing.redraw("VIEW_3D")
     _WAITING.since = time.monotonic()
     _WAITING.features.setdefault(scene.name, set()).add(feature)
     if not bpy.app.timers.is_registered(settle):
@@ -146,18 +146,10 @@ def shown_size(opened: mrc.Tomogram) -> dict[str, float]:
 
 def _show(scene: Scene, name: str, feature: str, colour: str, result: dict[str, Any]) -> None:
     """Put the surface into the scene; where the map is nowhere above the threshold, an old one becomes empty."""
-    opened = viewing.data_of(scene, name)
-    empty = tomogram.find_tomogram(name) or tomogram.ensure_tomogram(name, opened.shape, opened.geometry)
+    empty = viewing.empty_of(scene, name)
     for entry in result["surfaces"]:
         surface = meshes.import_surface(Path(entry["path"]), empty, feature, colour)
         for told in ("mask", "stamp", "value", "number"):  # it shows a map now: no component can be picked on it
             surface.pop(f"tomoseg_{told}", None)
         marks.mark(surface, meshes.KIND, label=components.label_of(surface))
     state.refresh(scene)
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()

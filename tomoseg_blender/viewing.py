@@ -35,6 +35,12 @@ def data_of(scene: Scene, name: str) -> mrc.Tomogram:
         raise TomosegError(f"{path} is gone ({error.strerror}): restore it, or import the tomogram again.") from error
 
 
+def empty_of(scene: Scene, name: str) -> Any:
+    """The tomogram's empty, which surfaces and volumes hang on; made, without showing a slice, where there is none."""
+    opened = data_of(scene, name)
+    return tomogram.find_tomogram(name) or tomogram.ensure_tomogram(name, opened.shape, opened.geometry)
+
+
 def show(scene: Scene, item: Any) -> Any:
     """Show a tomogram of the project (a property group) with its boxes and labels; returns its empty."""
     opened = data_of(scene, item.name)

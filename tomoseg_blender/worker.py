@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..tomo.errors import TomosegError
+from .child import IN_OWN_GROUP
 
 EXTENSION_FOLDER = Path(__file__).resolve().parents[1]
 LOG_LINES = 200
@@ -187,19 +188,12 @@ def _popen_settings() -> dict[str, Any]:
     its own so that Ctrl+C in Blender's terminal does not kill it in the middle of a file."""
     # Blender may point these at its own Python; another interpreter would load the wrong standard library.
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
-    settings: dict[str, Any] = {
+    return {
+        **IN_OWN_GROUP,
         "cwd": EXTENSION_FOLDER,
         "env": {**kept, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-        "text": True,
-        "encoding": "utf-8",
-        "errors": "replace",
         **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
     }
-    if sys.platform == "win32":
-        settings["creationflags"] = subprocess.CREATE_NO_WINDOW
-    else:
-        settings["start_new_session"] = True
-    return settings
 
 
 class Handle:

@@ -8,7 +8,7 @@ from bpy.types import Context, Event, Operator
 
 from ...tomo.boxes import NEGATIVE, POSITIVE, Box
 from ...tomo.errors import TomosegError
-from .. import aiming, boxing, state
+from .. import aiming, boxing, state, viewing
 from ..scene import boxes
 from .common import Action
 
@@ -127,7 +127,7 @@ class TOMOSEG_OT_switch_kind(Action, Operator):
     def act(self, context: Context) -> str:
         group = context.scene.tomoseg
         group.box_kind = NEGATIVE if group.box_kind == POSITIVE else POSITIVE
-        _redraw(context)
+        viewing.redraw("VIEW_3D", "IMAGE_EDITOR")
         return f"New boxes are {group.box_kind}"
 
 
@@ -141,15 +141,8 @@ class TOMOSEG_OT_next_feature(Action, Operator):
     def act(self, context: Context) -> str:
         group = context.scene.tomoseg
         group.feature_index = (group.feature_index + 1) % len(group.features)
-        _redraw(context)
+        viewing.redraw("VIEW_3D", "IMAGE_EDITOR")
         return f"{group.features[group.feature_index].name} is the feature now"
-
-
-def _redraw(context: Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
-                area.tag_redraw()
 
 
 class TOMOSEG_OT_use_box_tool(Action, Operator):

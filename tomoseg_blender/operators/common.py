@@ -3,7 +3,7 @@
 from typing import Any
 
 from bpy.props import StringProperty
-from bpy.types import Context
+from bpy.types import Context, Event
 
 from ...tomo.errors import TomosegError
 from .. import jobs, state
@@ -50,6 +50,15 @@ class Action:
         if sentence:
             self.report({"INFO"}, sentence)
         return {"FINISHED"}
+
+
+class ChoosesFile:
+    """An operator that opens a file dialog first; the dialog fills `filepath` or `directory`."""
+
+    def invoke(self: Any, context: Context, _event: Event) -> set[str]:
+        """Open the dialog; it calls `execute`."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
 
 class OfFeature:

@@ -170,9 +170,7 @@ class TOMOSEG_OT_take_in_lasso(Action, Operator):
         target = _aim_anywhere(context, event)
         if target is not None:
             self.points.append((target.x, target.y))
-            for area in context.window.screen.areas:
-                if area.type == "VIEW_3D":
-                    area.tag_redraw()
+            viewing.redraw("VIEW_3D")
 
     def _leave(self: Any, context: Context, status: set[str]) -> set[str]:
         if self.line is not None:

@@ -5,18 +5,18 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
-from bpy.types import Context, Event, Operator, Scene
+from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from .. import boxing, jobs, painting, state, viewing
 from ..properties import KINDS
 from ..scene import boxes
-from .common import Action, OfFeature, OfTomogram
+from .common import Action, ChoosesFile, OfFeature, OfTomogram
 
 INFO_SUFFIX = ".json"
 
 
-class TOMOSEG_OT_import_rois(OfFeature, OfTomogram, Action, Operator):
+class TOMOSEG_OT_import_rois(ChoosesFile, OfFeature, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.import_rois"
     bl_label = "Import Boxes from EMAN2"
     bl_description = "Take boxes and labels from EMAN2's stacks (_good with _good_seg, _bad) or info file"
@@ -31,10 +31,6 @@ class TOMOSEG_OT_import_rois(OfFeature, OfTomogram, Action, Operator):
         name="Kind", description="What the boxes of this file are", items=KINDS, options={"SKIP_SAVE"}
     )
     filter_glob: StringProperty(default="*.hdf;*.mrcs;*.json", options={"HIDDEN"})  # type: ignore[valid-type]
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene
@@ -59,7 +55,7 @@ def _imported(scene: Scene, result: dict[str, Any]) -> str:
     return f"{result['added']} boxes added, labels on {len(result['slices'])} slices"
 
 
-class TOMOSEG_OT_export_rois(OfFeature, Action, Operator):
+class TOMOSEG_OT_export_rois(ChoosesFile, OfFeature, Action, Operator):
     bl_idname = "tomoseg.export_rois"
     bl_label = "Export Boxes to EMAN2"
     bl_description = "Write the feature's boxes and labels as EMAN2's stacks: _good, _good_seg, _bad"
@@ -71,10 +67,6 @@ class TOMOSEG_OT_export_rois(OfFeature, Action, Operator):
     format: EnumProperty(  # type: ignore[valid-type]
         name="Format", items=(("hdf", "HDF", "EMAN2's own format"), ("mrcs", "MRC Stack", "For other programs"))
     )
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene
@@ -97,7 +89,7 @@ def _exported(_scene: Scene, result: dict[str, Any]) -> str:
     return f"Wrote {result['boxes']} boxes: {', '.join(Path(path).name for path in result['stacks'].values())}"
 
 
-class TOMOSEG_OT_import_scnt(OfFeature, OfTomogram, Action, Operator):
+class TOMOSEG_OT_import_scnt(ChoosesFile, OfFeature, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.import_scnt"
     bl_label = "Import Boxes from Ais"
     bl_description = "Take boxes and labels of this tomogram and feature from a training set of Ais (.scnt)"
@@ -109,10 +101,6 @@ class TOMOSEG_OT_import_scnt(OfFeature, OfTomogram, Action, Operator):
         name="File", description="Training set that Ais wrote (.scnt)", subtype="FILE_PATH"
     )
     filter_glob: StringProperty(default="*.scnt", options={"HIDDEN"})  # type: ignore[valid-type]
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene
@@ -129,7 +117,7 @@ class TOMOSEG_OT_import_scnt(OfFeature, OfTomogram, Action, Operator):
         return jobs.start(scene, "boxes", f"Importing {path.name}", ("import_scnt", params), _imported)
 
 
-class TOMOSEG_OT_import_network(OfFeature, Action, Operator):
+class TOMOSEG_OT_import_network(ChoosesFile, OfFeature, Action, Operator):
     bl_idname = "tomoseg.import_network"
     bl_label = "Import Network from EMAN2"
     bl_description = "Make a network that EMAN2 trained (.hdf) the feature's network"
@@ -142,10 +130,6 @@ class TOMOSEG_OT_import_network(OfFeature, Action, Operator):
     )
     filter_glob: StringProperty(default="*.hdf", options={"HIDDEN"})  # type: ignore[valid-type]
 
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
     def act(self, context: Context) -> str:
         feature = state.feature_named(context.scene, self.feature)
         output = state.require_project(context.scene).network_path(feature.name)
@@ -156,7 +140,7 @@ class TOMOSEG_OT_import_network(OfFeature, Action, Operator):
         return jobs.start(context.scene, "train", f"Importing {path.name}", ("convert", params), _converted)
 
 
-class TOMOSEG_OT_export_network(OfFeature, Action, Operator):
+class TOMOSEG_OT_export_network(ChoosesFile, OfFeature, Action, Operator):
     bl_idname = "tomoseg.export_network"
     bl_label = "Export Network to EMAN2"
     bl_description = "Write the feature's classic network as EMAN2 reads it (.hdf)"
@@ -168,10 +152,6 @@ class TOMOSEG_OT_export_network(OfFeature, Action, Operator):
     for_2017: BoolProperty(  # type: ignore[valid-type]
         name="EMAN2 of 2017", description="Write it as EMAN2 of 2017 reads it, not as today's does", default=False
     )
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         feature = state.feature_named(context.scene, self.feature)

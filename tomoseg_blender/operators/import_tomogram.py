@@ -5,15 +5,15 @@ from typing import Any
 
 import bpy
 from bpy.props import CollectionProperty, StringProperty
-from bpy.types import Context, Event, Operator, OperatorFileListElement, Scene
+from bpy.types import Context, Operator, OperatorFileListElement, Scene
 
 from ...tomo.errors import TomosegError
 from .. import jobs, state
 from ..settings import ImportSettings, settings_of, without_defaults
-from .common import Action
+from .common import Action, ChoosesFile
 
 
-class TOMOSEG_OT_import_tomogram(ImportSettings, Action, Operator):
+class TOMOSEG_OT_import_tomogram(ChoosesFile, ImportSettings, Action, Operator):
     bl_idname = "tomoseg.import_tomogram"
     bl_label = "Import Tomograms"
     bl_description = "Import tomograms into the project: shrink, filter, normalise; EMAN2 wants features bright"
@@ -32,10 +32,6 @@ class TOMOSEG_OT_import_tomogram(ImportSettings, Action, Operator):
     filter_glob: StringProperty(  # type: ignore[valid-type]
         default="*.mrc;*.rec;*.map;*.st;*.mrc.gz;*.mrc.bz2;*.hdf;*.tif;*.tiff", options={"HIDDEN"}
     )
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene

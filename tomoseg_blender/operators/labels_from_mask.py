@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 import numpy as np
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
-from bpy.types import Context, Event, Operator, Scene
+from bpy.types import Context, Operator, Scene
 from numpy.typing import NDArray
 
 from ...tomo import mrc
@@ -15,7 +15,7 @@ from ...tomo.errors import TomosegError
 from ...tomo.labels import FEATURE
 from .. import boxing, jobs, masks, painting, state, viewing
 from ..scene import labels
-from .common import Action, OfFeature, OfTomogram
+from .common import Action, ChoosesFile, OfFeature, OfTomogram
 
 MOST_SLICES = 64  # each is an image in the scene, so that undo can take it back
 THROUGH_WORKER = (".hdf", ".h5", ".hdf5", ".tif", ".tiff")
@@ -26,7 +26,7 @@ SLICES = (
 )
 
 
-class TOMOSEG_OT_label_from_mask(OfFeature, OfTomogram, Action, Operator):
+class TOMOSEG_OT_label_from_mask(ChoosesFile, OfFeature, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.label_from_mask"
     bl_label = "Labels from Volume"
     bl_description = "Take the labels of slices from a mask, such as an older or an imported one, to correct them"
@@ -47,10 +47,6 @@ class TOMOSEG_OT_label_from_mask(OfFeature, OfTomogram, Action, Operator):
     inside_boxes: BoolProperty(  # type: ignore[valid-type]
         name="Inside Boxes Only", description="Leave the label empty outside the positive boxes", default=True
     )
-
-    def invoke(self, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene

@@ -12,7 +12,7 @@ from ...tomo.names import feature_of
 from ...tomo.project import Project
 from .. import jobs, state, thresholding
 from ..settings import MergeSettings, settings_of
-from .common import Action, OfTomogram
+from .common import Action, ChoosesFile, OfTomogram
 
 
 class TOMOSEG_OT_merge(MergeSettings, OfTomogram, Action, Operator):
@@ -88,7 +88,7 @@ def _merged(scene: Scene, result: dict[str, Any]) -> str:
     return f"Mask {Path(result['mask']).name}: {labels}"
 
 
-class TOMOSEG_OT_resample(OfTomogram, Action, Operator):
+class TOMOSEG_OT_resample(ChoosesFile, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.resample"
     bl_label = "Resample Map"
     bl_description = "Bring a map made at another bin to this tomogram's size, in Fourier space"
@@ -103,10 +103,6 @@ class TOMOSEG_OT_resample(OfTomogram, Action, Operator):
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
-
-    def invoke(self, context: Context, _event: Any) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self, context: Context) -> str:
         scene = context.scene

@@ -11,7 +11,7 @@ from ...tomo.errors import TomosegError
 from ...tomo.project import Project
 from .. import boxing, painting, state, viewing
 from ..scene import boxes, tomogram
-from .common import Action, OfFeature
+from .common import Action, ChoosesFile, OfFeature
 
 
 def enter(scene: Scene, folder: Path, *, create: bool) -> Project:
@@ -45,15 +45,11 @@ def load(scene: Scene) -> None:
         viewing.show(scene, shown[0])
 
 
-class _Folder:
+class _Folder(ChoosesFile):
     """A file dialog for a folder."""
 
     directory: StringProperty(name="Folder", description="The project's folder", subtype="DIR_PATH")  # type: ignore[valid-type]
     create = False
-
-    def invoke(self: Any, context: Context, _event: Event) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def act(self: Any, context: Context) -> str:
         if not self.directory:

@@ -151,18 +151,12 @@ def start_surfaces(
     return jobs.start(scene, "results", f"Surfaces of {name}", ("surface", params), done)
 
 
-def _empty_of(scene: Scene, name: str) -> Any:
-    """The tomogram's empty, which surfaces and volumes hang on; made without showing a slice."""
-    opened = viewing.data_of(scene, name)
-    return tomogram.find_tomogram(name) or tomogram.ensure_tomogram(name, opened.shape, opened.geometry)
-
-
 def add_surfaces(scene: Scene, name: str, made: list[dict[str, Any]], mask: str, stamp: str) -> str:
     """Import the surfaces that the worker made of a mask; those of the mask before that it has no more of go.
 
     All files are read before the scene is touched, so that a damaged one leaves it as it was.
     """
-    empty = _empty_of(scene, name)
+    empty = viewing.empty_of(scene, name)
     read = [read_numbered_ply(Path(entry["path"])) for entry in made]
     geometry = tomogram.geometry_of(empty)
     for entry, (vertices, triangles, numbers) in zip(made, read, strict=True):
@@ -219,7 +213,7 @@ def start_volumes(scene: Scene, name: str, mask: Path, after: str = "") -> str:
 
 def add_volumes(scene: Scene, name: str, entries: list[LabelEntry]) -> str:
     """Import the VDB of each label."""
-    empty, project = _empty_of(scene, name), state.require_project(scene)
+    empty, project = viewing.empty_of(scene, name), state.require_project(scene)
     for entry in entries:
         volumes.import_volume(project.volume_path(name, entry.name), empty, entry.name, entry.colour)
     state.refresh(scene)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...tomo.errors import TomosegError
 from .. import state, viewing, volume_writing
-from ..scene import tomogram, vdb, volumes
+from ..scene import vdb, volumes
 from .common import Action, OfTomogram
 
 DENSITY = "tomogram_density"  # the name that the tomogram's volume has among those of features
@@ -35,8 +35,9 @@ class TOMOSEG_OT_import_density(OfTomogram, Action, Operator):
         wanted = volume_writing.request_for_map(scene, opened.path, DENSITY, path, *visible_range(opened.data))
 
         def done(scene: Scene, _result: dict[str, Any]) -> str:
-            volume = volumes.import_volume(path, empty_of(scene, name), DENSITY, "#b0b0b0", see_through=True)
-            volumes.set_threshold(empty_of(scene, name), scene.tomoseg.volume.threshold)
+            empty = viewing.empty_of(scene, name)
+            volume = volumes.import_volume(path, empty, DENSITY, volumes.TOMOGRAM_COLOUR, see_through=True)
+            volumes.set_threshold(empty, scene.tomoseg.volume.threshold)
             volume.hide_render = True  # a figure of the results does not show it unless it is wanted
             return f"Volume of {name}. {volume_writing.binned(shape, scene)}".strip()
 
@@ -69,8 +70,8 @@ class TOMOSEG_OT_import_maps(OfTomogram, Action, Operator):
 
         def done(scene: Scene, _result: dict[str, Any]) -> str:
             for feature, path in paths.items():
-                colour = colours.get(feature, "#b0b0b0")
-                volumes.import_volume(path, empty_of(scene, name), f"{feature} map", colour)
+                colour = colours.get(feature, volumes.TOMOGRAM_COLOUR)
+                volumes.import_volume(path, viewing.empty_of(scene, name), f"{feature} map", colour)
             return f"Volumes of the maps of {', '.join(paths)}. {volume_writing.binned(shape, scene)}".strip()
 
         return volume_writing.start(scene, f"Maps of {name}", wanted, done)
@@ -82,12 +83,6 @@ def visible_range(data: NDArray[Any]) -> tuple[float, float]:
     sample = np.asarray(data[::step], np.float32)
     low, high = float(sample.mean()), float(np.percentile(sample, BRIGHTEST))
     return (low, high) if high > low else (low, low + 1.0)
-
-
-def empty_of(scene: Scene, name: str) -> Any:
-    """The tomogram's empty, made where the scene has none yet."""
-    opened = viewing.data_of(scene, name)
-    return tomogram.find_tomogram(name) or tomogram.ensure_tomogram(name, opened.shape, opened.geometry)
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_import_density, TOMOSEG_OT_import_maps))

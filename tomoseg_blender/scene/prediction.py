@@ -7,9 +7,10 @@ from typing import Any
 
 import gpu
 import numpy as np
-from gpu_extras.batch import batch_for_shader
 from mathutils import Color, Matrix, Vector
 from numpy.typing import NDArray
+
+from . import quad
 
 LIFT = 0.04  # voxels towards the eye: above the slice, and above what is drawn over the slice
 # Voxels that would be taken as label are striped, so that they are told from painted ones of the same colour; below
@@ -24,7 +25,6 @@ void main()
   shown = vec4(colour.rgb, look.x * (value > look.y ? stripe : 0.35 * strength * strength));
 }
 """
-_VERTEX = "void main() { place = uv; gl_Position = matrix * vec4(pos, 1.0); }"
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,9 @@ def draw(key: Any, values: NDArray[np.float32], look: Look, place: Place) -> Non
     shader.uniform_float("look", (look.opacity, max(look.threshold, 1e-6)))
     shader.uniform_sampler("found", texture_of(key, values))
     corners = place.corners((values.shape[0], values.shape[1]))
-    batch = batch_for_shader(
-        shader, "TRIS", {"pos": corners, "uv": ((0, 0), (1, 0), (1, 1), (0, 1))}, indices=((0, 1, 2), (0, 2, 3))
-    )
     gpu.state.blend_set("ALPHA")
     gpu.state.depth_test_set("LESS_EQUAL")
-    batch.draw(shader)
+    quad.draw(shader, corners)
     gpu.state.depth_test_set("NONE")
     gpu.state.blend_set("NONE")
 
@@ -104,18 +101,7 @@ def forget() -> None:
 
 def _shader() -> Any:
     if _MADE.shader is None:
-        information = gpu.types.GPUShaderCreateInfo()
-        between = gpu.types.GPUStageInterfaceInfo("tomoseg_prediction")
-        between.smooth("VEC2", "place")
-        information.push_constant("MAT4", "matrix")
-        information.push_constant("VEC4", "colour")
-        information.push_constant("VEC2", "look")
-        information.sampler(0, "FLOAT_2D", "found")
-        information.vertex_in(0, "VEC3", "pos")
-        information.vertex_in(1, "VEC2", "uv")
-        information.vertex_out(between)
-        information.fragment_out(0, "VEC4", "shown")
-        information.vertex_source(_VERTEX)
-        information.fragment_source(_FRAGMENT)
-        _MADE.shader = gpu.shader.create_from_info(information)
+        _MADE.shader = quad.compile_shader(
+            "tomoseg_prediction", _FRAGMENT, {"colour": "VEC4", "look": "VEC2"}, ("found",)
+        )
     return _MADE.shader
