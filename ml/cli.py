@@ -26,6 +26,7 @@ STEPS = {
     "resample": "ml.resample",
     "surface": "ml.surface",
     "measure": "ml.measure",
+    "correct": "ml.correct",
     "spectrum": "ml.spectrum",
     "evaluate": "ml.evaluate",
     "simulate": "ml.simulate",

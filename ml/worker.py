@@ -52,7 +52,6 @@ WORKER_STEPS = {
     "import_scnt": "ml.import_scnt",
     "export_rois": "ml.export_rois",
     "import_mask": "ml.import_mask",
-    "correct": "ml.correct",
     "live": "ml.live",
 }
 USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "convert", "check", "live"}

@@ -14,7 +14,7 @@ from tomo.mrc import open_tomogram
 from tomo.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("import_tomogram", "view", "build_trainset", "train", "apply", "merge", "results", "measure")
+PAGES = ("import_tomogram", "view", "build_trainset", "train", "apply", "merge", "results", "measure", "correct")
 FEATURES = ("membrane", "microtubule")
 
 

@@ -50,6 +50,12 @@ class Box:
         return 0 <= self.centre[2] < shape[0] and -self.size < y < shape[1] and -self.size < x < shape[2]
 
 
+def kept_inside(centre: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The nearest place (x, y, z) for a box's centre inside a tomogram of `shape` [z, y, x]."""
+    x, y, z = (min(max(at, 0), size - 1) for at, size in zip(centre, reversed(shape), strict=True))
+    return x, y, z
+
+
 def save_boxes(path: Path, boxes: list[Box]) -> None:
     """Write all boxes of a project, all or nothing."""
     write_json(path, {"schema": SCHEMA, "boxes": [_entry_of(box) for box in boxes]})

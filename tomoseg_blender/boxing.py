@@ -80,12 +80,6 @@ def add_all(scene: Scene, new: list[Box]) -> None:
     viewing.show_again(scene)
 
 
-def kept_inside(centre: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The nearest place (x, y, z) for a box's centre inside a tomogram of `shape` [z, y, x]."""
-    x, y = (min(max(value, 0), length - 1) for value, length in zip(centre[:2], (shape[2], shape[1]), strict=True))
-    return x, y, min(max(centre[2], 0), shape[0] - 1)
-
-
 def select(context: Context, box: Box) -> None:
     """Make a box's object the only selected one, and the active one; not while something is painted."""
     found = boxes.find_box_object(box.id)

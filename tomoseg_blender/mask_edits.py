@@ -6,18 +6,15 @@ The mask's file is never changed: saving lets the worker write the next version 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from bpy.types import Scene
-from numpy.typing import NDArray
 
-from ..tomo.boxes import NEGATIVE, POSITIVE, Box
+from ..tomo import false_boxes
+from ..tomo.boxes import Box
 from ..tomo.errors import TomosegError
 from ..tomo.mask_names import next_version
 from . import boxing, masks, picking, state, viewing
 from .scene import components
 from .scene.components import Component
-
-MOST_PER_SLICE = 4
 
 
 def sentence_of(scene: Scene, edit: Any) -> str:
@@ -112,8 +109,10 @@ def save_request(scene: Scene, name: str) -> tuple[Path, dict[str, Any]]:
         raise TomosegError(f"Nothing of {mask.name} was corrected: delete or relabel a component first.")
     for edit in edits:
         check_state(scene, Component(edit.mask, edit.stamp, edit.value, edit.component))
-    told = [f"{edit.value}:{edit.component}={edit.new}" for edit in edits]
-    return mask, {"mask": str(mask), "output": str(next_version(mask)), "edits": told}
+    gone = [f"{edit.value}:{edit.component}" for edit in edits if not edit.new]
+    moved = [f"{edit.value}:{edit.component}={edit.new}" for edit in edits if edit.new]
+    told = {name: words for name, words in (("delete", gone), ("relabel", moved)) if words}
+    return mask, {"mask": str(mask), "output": str(next_version(mask)), **told}
 
 
 def drop_edits(scene: Scene, mask: str) -> int:
@@ -139,64 +138,8 @@ def negative_boxes(scene: Scene, component: Component, slices: int, size: int) -
     found = components.find_part(empty, component)
     if found is None:
         raise TomosegError(f"Component {component.number} is not shown any more: import the mask again.")
-    kept = _Kept(scene, feature, item[0].name, components.others(empty, label, component), size)
-    boxes, left_out = [], 0
-    for z in spread(*components.slices_of(found[1]), slices):
-        for x, y in cover(near_slice(found[1].vertices, z), size):
-            box = Box(item[0].name, feature, NEGATIVE, boxing.kept_inside((x, y, z), tuple(item[0].shape)), size)
-            if kept.reaches_into(box):
-                left_out += 1
-            else:
-                boxes.append(box)
-    return boxes, left_out
-
-
-class _Kept:
-    """Where the feature is: other components of its label, and positive boxes."""
-
-    def __init__(self, scene: Scene, feature: str, tomogram: str, others: NDArray[np.float32], size: int) -> None:
-        self._others = others
-        found = boxing.of_feature(scene, feature, tomogram)
-        self._positives = [box for box in found if box.kind == POSITIVE]
-
-    def reaches_into(self, box: Box) -> bool:
-        """True where something of that lies in the box, on its slice."""
-        z = box.centre[2]
-        on_slice = near_slice(self._others, z)
-        x, y = box.corner
-        inside = (on_slice[:, 0] >= x) & (on_slice[:, 0] < x + box.size)
-        inside &= (on_slice[:, 1] >= y) & (on_slice[:, 1] < y + box.size)
-        return bool(inside.any()) or any(
-            other.centre[2] == z
-            and abs(other.corner[0] + other.size / 2 - x - box.size / 2) < (other.size + box.size) / 2
-            and abs(other.corner[1] + other.size / 2 - y - box.size / 2) < (other.size + box.size) / 2
-            for other in self._positives
-        )
-
-
-def spread(first: int, last: int, count: int) -> list[int]:
-    """Up to `count` of the slices from `first` to `last`, evenly apart and not at the very ends."""
-    count = min(count, last - first + 1)
-    return [first + (last - first + 1) * (2 * number + 1) // (2 * count) for number in range(count)]
-
-
-def near_slice(vertices: NDArray[np.float32], z: int) -> NDArray[np.float32]:
-    """Those of the vertices (n, 3) that lie within a voxel of the middle of slice `z`."""
-    return vertices[np.abs(vertices[:, 2] - (z + 0.5)) <= 1.0]
-
-
-def cover(vertices: NDArray[np.float32], size: int) -> list[tuple[int, int]]:
-    """Centres (x, y) of squares of `size` that together hold the vertices, at most MOST_PER_SLICE; few, not fewest."""
-    left = vertices[:, :2]
-    centres: list[tuple[int, int]] = []
-    while len(left) and len(centres) < MOST_PER_SLICE:
-        if (np.ptp(left, axis=0) <= size).all():
-            middle = (left.min(0) + left.max(0)) / 2
-        else:
-            # A corner square of what is left, moved to the middle of what it holds.
-            corner = left[left[:, 1].argmin()]
-            inside = left[(np.abs(left - corner) <= size / 2).all(1)]
-            middle = (inside.min(0) + inside.max(0)) / 2
-        centres.append((int(middle[0]), int(middle[1])))
-        left = left[(np.abs(left - middle) > size / 2).any(1)]
-    return centres
+    positives = boxing.of_feature(scene, feature, item[0].name)
+    place = item[0].name, feature, size, tuple(item[0].shape)
+    chosen = false_boxes.spread(*components.slices_of(found[1]), slices)
+    others = components.others(empty, label, component)
+    return false_boxes.boxes_over(found[1].vertices, chosen, others, positives, place)

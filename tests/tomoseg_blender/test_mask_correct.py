@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
+from ml import cli
+
 SIZE = 0.1
 
 
@@ -140,6 +142,24 @@ def test_a_false_component_becomes_negative_boxes_on_its_slices(mask, project):
     assert edits() == [(1, 2, 0)] and numbers("bar") == [1]
 
 
+def test_the_command_line_places_the_same_boxes_and_writes_the_same_mask(mask, project, part):
+    click(42, 33)
+    bpy.context.scene.tomoseg.box_size = 10
+    bpy.ops.tomoseg.component_to_boxes(slices=2)
+    bpy.ops.tomoseg.save_mask(smoothing=0)
+    before = [(box["kind"], box["centre"], box["size"]) for box in boxes_of(project)]
+    (project / "boxes.json").unlink()
+    other = project / "masks" / "by_hand.mrc"
+    words = f"correct {mask} --negatives bar:2 --project {project} --box-size 10 --slices 2 --output {other}"
+    assert cli.main(words.split()) == 0
+    assert [(box["kind"], box["centre"], box["size"]) for box in boxes_of(project)] == before and len(before) == 2
+    np.testing.assert_array_equal(saved(part, other), saved(part, mask.with_name("cell__mask_v2.mrc")))
+
+
+def boxes_of(project):
+    return json.loads((project / "boxes.json").read_text())["boxes"]
+
+
 def test_no_negative_box_is_placed_over_the_feature_itself(mask, project):
     click(42, 33)
     bpy.context.scene.tomoseg.box_size = 40  # would reach into the bar
@@ -187,7 +207,7 @@ def test_a_new_label_can_be_added_and_given(mask, part):
     ("x", "size", "expected"), [((0, 8), 10, 1), ((0, 30), 10, 4), ((0, 14), 10, 2)], ids=["one", "many", "two"]
 )
 def test_squares_cover_a_long_shape(part, x, size, expected):
-    cover = part("tomoseg_blender.mask_edits").cover
+    cover = part("tomo.false_boxes").cover
     line = np.stack([np.arange(*x), np.arange(*x) / 9, np.zeros(x[1])], 1).astype(np.float32)
     centres = cover(line, size)
     assert 1 <= len(centres) <= 4 and len(centres) >= min(expected, 2)

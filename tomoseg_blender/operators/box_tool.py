@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Event, Operator
 
-from ...tomo.boxes import NEGATIVE, POSITIVE, Box
+from ...tomo.boxes import NEGATIVE, POSITIVE, Box, kept_inside
 from ...tomo.errors import TomosegError
 from .. import aiming, boxing, state, viewing
 from ..scene import boxes
@@ -59,7 +59,7 @@ class TOMOSEG_OT_place_box(Operator):
             return
         x, y, z = self.box.centre
         moved = (x + round(target.x - self.start.x), y + round(target.y - self.start.y), z)
-        box = replace(self.box, centre=boxing.kept_inside(moved, tuple(target.item.shape)))
+        box = replace(self.box, centre=kept_inside(moved, tuple(target.item.shape)))
         if box != self.last and boxes.find_box_object(box.id) is not None:
             self.last = box
             boxes.add_box_object(box)
