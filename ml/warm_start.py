@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ml.networks import SegmentationNetwork
@@ -21,14 +21,19 @@ FIRST, LAST = "down.0.0.weight", "head."
 
 
 def save_warm_start(path: Path, network: nn.Module) -> None:
-    """Write all weights but the last layer's, which name features; 16 bits are precise enough to begin with."""
+    """Write all weights but the last layer's, which name features; 16 bits are precise enough to begin with.
+
+    Raises TomosegError where the disk refuses.
+    """
     kept = {name: value for name, value in network.state_dict().items() if not name.startswith(LAST)}
     halved = {
         name: (value.half() if value.is_floating_point() else value).contiguous().clone()
         for name, value in kept.items()
     }
+    # Not save_file, whose errors do not tell a full disk.
+    packed = save(halved, metadata={"format": "tomoseg warm start"})
     with replacing(path) as temporary:
-        save_file(halved, temporary, metadata={"format": "tomoseg warm start"})
+        temporary.write_bytes(packed)
 
 
 def warm_up(network: SegmentationNetwork, path: Path = FILE) -> bool:

@@ -95,7 +95,11 @@ def require_space(folder: Path, needed_bytes: int) -> None:
 
 
 def _size(count: int) -> str:
-    """`1.5 GB`, `0.3 MB`."""
+    """`1.5 GB`, `0.3 MB`, `12 kB`, `7 bytes`."""
+    if count < 1000:
+        return f"{count} bytes"
+    if count < 100_000:
+        return f"{count / 1e3:.0f} kB"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 

@@ -54,11 +54,17 @@ def check_tomogram_name(name: str) -> str:
 
 def safe_tomogram_name(name: str) -> str:
     """The nearest name that every system takes as part of a file name: `cell_1` for `cell/1`."""
-    name = unicodedata.normalize("NFC", name)
-    while _stem_differs(name):  # cell.mrc would become cell.mrc.mrc, and lose both suffixes when read
-        name = tomogram_name(Path(name))
-    name = _cut(re.sub(r"[^\w .+()=,@#-]", "_", name)).strip(" .")
-    return name if name and not _is_device(name) else f"{name}_"
+    name, before = unicodedata.normalize("NFC", name), None
+    while name != before:  # one change may call for another: "cell.mrc ." first becomes "cell.mrc"
+        before = name
+        while _stem_differs(name):  # cell.mrc would become cell.mrc.mrc, and lose both suffixes when read
+            name = tomogram_name(Path(name))
+        name = _cut(re.sub(r"[^\w .+()=,@#-]", "_", name)).strip(" .")
+        if not name or _is_device(name):
+            word = re.match(r"\w*", name)
+            assert word is not None
+            name = f"{word[0]}_{name[word.end() :]}"
+    return name
 
 
 def _cut(name: str) -> str:
@@ -78,4 +84,4 @@ def _stem_differs(name: str) -> bool:
 
 def _is_device(name: str) -> bool:
     # Windows opens these instead of a file, whatever suffix follows.
-    return re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name) is not None
+    return re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name) is not None

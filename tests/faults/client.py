@@ -7,11 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import psutil
+
+STILL_SECONDS = 120.0  # a step that computes nothing for so long hangs, however busy the machine is
+CPU_SECONDS = 600.0  # what no step of these small projects takes
 
 
 class Refused(Exception):
@@ -28,7 +34,10 @@ class Nursery:
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
         words = [sys.executable, str(Path(__file__).with_name("nursery.py")), str(theirs.fileno())]
-        self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL)
+        handle, name = tempfile.mkstemp(prefix="tomoseg-faults-", suffix=".log")
+        self.log = Path(name)  # of all workers
+        self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stderr=handle)
+        os.close(handle)
         theirs.close()
 
     def fork(self, kind: bytes = b"w") -> tuple[int, BinaryIO, BinaryIO]:
@@ -44,6 +53,32 @@ class Nursery:
         """End it; its workers end when their stdin does."""
         self._channel.close()
         self._process.wait(timeout=60)
+        self.log.unlink(missing_ok=True)
+
+
+class Watch:
+    """Tells a hanging process from one that gets little of a busy machine, by the processor's time that it used."""
+
+    def __init__(self, pid: int, log: Path) -> None:
+        self._process, self._log, self._last = psutil.Process(pid), log, 0.0
+        self._first = self._last = self._used()
+        self._moved = time.monotonic()
+
+    def _used(self) -> float:
+        with suppress(psutil.NoSuchProcess):  # its end is told elsewhere
+            return float(sum(self._process.cpu_times()[:2]))
+        return self._last
+
+    def look(self) -> None:
+        """Raise TimeoutError for a process that hangs; with SIGUSR1 it first writes where it stands."""
+        used, now = self._used(), time.monotonic()
+        if used > self._last:
+            self._last, self._moved = used, now
+        if now - self._moved > STILL_SECONDS or used - self._first > CPU_SECONDS:
+            os.kill(self._process.pid, signal.SIGUSR1)
+            time.sleep(1.0)
+            where = self._log.read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise TimeoutError(f"hangs: {used - self._first:.1f} s of CPU, none for {now - self._moved:.0f} s\n{where}")
 
 
 class Worker:
@@ -51,6 +86,7 @@ class Worker:
 
     def __init__(self, nursery: Nursery, kind: bytes = b"w") -> None:
         self.pid, self._stdin, self._stdout = nursery.fork(kind)
+        self._log = nursery.log
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -69,11 +105,18 @@ class Worker:
         self._stdin.flush()
         return self._next
 
-    def answer(self, number: int, seconds: float = 1800.0) -> dict[str, Any]:
-        """The result of a request; raises Refused for an error, queue.Empty where nothing comes."""
-        ends = time.monotonic() + seconds
+    def answer(self, number: int) -> dict[str, Any]:
+        """The result of a request; raises Refused for an error, TimeoutError where the step hangs.
+
+        Not the clock on the wall tells that: among other programs a second's work may take minutes.
+        """
+        watch = Watch(self.pid, self._log)
         while True:
-            message = self._messages.get(timeout=max(ends - time.monotonic(), 0.01))
+            try:
+                message = self._messages.get(timeout=1.0)
+            except queue.Empty:
+                watch.look()
+                continue
             if message is None:
                 raise EOFError("The worker has gone.")
             if message.get("id") == number and "method" not in message:

@@ -4,6 +4,7 @@ Each message on the socket brings two pipe ends; the answer is the number of the
 The message's byte says what the child is: a worker, a worker whose clock jumps, or one that saves boxes and labels.
 """
 
+import faulthandler
 import os
 import random
 import signal
@@ -43,6 +44,7 @@ def _become(kind: bytes, requests: int, answers: int) -> None:
     from ml import worker
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # asked of a worker that hangs
     os.dup2(requests, 0)
     os.dup2(answers, 1)
     os.close(requests)
@@ -80,6 +82,7 @@ def _import_everything() -> None:
     import torch
 
     torch.set_num_threads(1)
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # loads more on its first use
     for name in ("import_tomogram", "build_trainset", "train", "learning", "apply", "merge", "surface", "surfaces"):
         importlib.import_module(f"ml.{name}")
     for name in ("predict", "preprocess", "resumable", "trainset_file", "network_file", "mesh", "triplets"):

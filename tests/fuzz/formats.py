@@ -1,6 +1,8 @@
 """The formats that are fuzzed: a good file of each, how it is damaged, and how it is read as the program reads it."""
 
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ class Format:
     """One format. write: makes good files, by name. reader: imports what is needed, returns the reading function.
 
     first: parts of sentences of the first checks; a mutant that is refused with another one has got past them.
-    structured: how the file is damaged beside single bytes ("json", "safetensors", "hdf", "mrc").
+    structured: how the file is damaged beside single bytes ("json", "safetensors", "hdf", "mrc", "tar", "names").
     """
 
     write: Callable[[Path], list[Path]]
@@ -222,6 +224,85 @@ def _read_trainset() -> Reader:
     return load_trainset
 
 
+def _scnt(folder: Path) -> list[Path]:
+    """A training set of Ais: a tar of JSON and MRC files, two boxes of 8 voxels."""
+    import numpy as np
+
+    from tomo.geometry import Geometry
+    from tomo.mrc import write_mrc
+
+    place = {"aisTomogramName": "cell", "aisFeatureName": "actin", "aisBoxSizeExtracted": 8}
+    place |= {f"aisBoxCoordinate{axis}": 9 for axis in "XYZ"}
+    write_mrc(folder / "box.mrc", np.eye(8, dtype=np.float32)[None], Geometry())
+    image = (folder / "box.mrc").read_bytes()
+    (folder / "box.mrc").unlink()
+    files = {
+        "metadata.json": json.dumps({"format_version": 1, "apix": 10.0}).encode(),
+        "sources.json": json.dumps({"aa": place, "bb": {**place, "aisNegative": True}}).encode(),
+        **{f"{kind}/{name}.mrc": image for kind in ("x_main", "y") for name in ("aa", "bb")},
+    }
+    write_tar(folder / "set.scnt", [(tarfile.TarInfo(name), content) for name, content in files.items()])
+    return [folder / "set.scnt"]
+
+
+def write_tar(target: Path | io.BytesIO, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+    """A plain tar of these members; of links and devices the header alone."""
+    opened: dict[str, Any] = {"fileobj": target} if isinstance(target, io.BytesIO) else {"name": target}
+    with tarfile.open(mode="w", **opened) as tar:
+        for info, content in members:
+            info.size = len(content) if info.isfile() else 0
+            tar.addfile(info, io.BytesIO(content) if info.isfile() else None)
+
+
+def _read_scnt() -> Reader:
+    import numpy as np
+
+    from ml.scnt import open_scnt
+
+    def read(path: Path) -> None:
+        with open_scnt(path) as opened:
+            for box in opened.boxes[:20]:
+                label = opened.label(box)
+                assert label.ndim == 2 and np.isin(label, (0, 1, 2)).all()
+
+    return read
+
+
+def _names(folder: Path) -> list[Path]:
+    """Names of a tomogram and a feature, of which a VDB volume and all other results get theirs."""
+    pairs = {"plain.json": ["cell 1", "outer membrane"], "letters.json": ["Zelle (細胞) #2", "β-tubulin+α"]}
+    for name, pair in pairs.items():
+        (folder / name).write_text(json.dumps(pair), encoding="utf-8")
+    return [folder / name for name in pairs]
+
+
+def _read_names() -> Reader:
+    from tomo.errors import TomosegError
+    from tomo.names import safe_tomogram_name
+    from tomo.project import Project
+
+    def read(path: Path) -> None:
+        try:
+            tomogram, feature = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, TypeError) as error:
+            raise TomosegError("no pair of names") from error
+        if not (isinstance(tomogram, str) and isinstance(feature, str)):
+            raise TomosegError("no pair of names")
+        project = Project(path.parent / "project")
+        safe = safe_tomogram_name(tomogram)
+        assert safe == safe_tomogram_name(safe), f"{safe!r} is not safe yet"
+        for name in (safe, tomogram):
+            for where in (project.volume_path, project.surface_path, project.segmentation_path, project.label_folder):
+                result = where(name, feature)
+                _require_inside(result, project.folder)
+                result.parent.mkdir(parents=True, exist_ok=True)
+                result.touch()  # the disk takes it, at its place
+                assert [result.name] == [each.name for each in result.parent.iterdir()], f"{result.name!r} differs"
+                result.unlink()
+
+    return read
+
+
 def json_leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The places of all values in a JSON document, containers included."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -251,4 +332,6 @@ FORMATS = {
     "hdf": Format(_hdf, _read_volume, ("is damaged or truncated", "is no MRC file", "has no /MDF/images"), "hdf"),
     "eman2": Format(_eman2, _read_eman2, ("is damaged or truncated", "has no /MDF/images"), "hdf"),
     "tiff": Format(_tiff, _read_volume, ("is damaged or incomplete", "is no MRC file"), "tiff"),
+    "scnt": Format(_scnt, _read_scnt, ("is no training set of Ais",), "tar"),
+    "names": Format(_names, _read_names, ("no pair of names", "cannot be a"), "names"),
 }

@@ -4,9 +4,11 @@ import io
 import json
 import random
 import struct
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.formats import FORMATS, json_leaves, put
+from tests.fuzz.formats import FORMATS, json_leaves, put, write_tar
 
 WORDS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 VALUES = (
@@ -31,6 +33,12 @@ VALUES = (
 )
 ATTRIBUTES = (0, -1, 2**31 - 1, 1.5, float("nan"), float("inf"), "text", b"\xff\xfe", [], [0, 0, 0, 0], [1e9] * 4)
 SHAPES = ((), (0,), (0, 5), (3, 3), (70000, 70000), (2, 2, 2, 2), (1, 1, 1))
+PIECES = (
+    *("../", "..", "/", "\\", "\0", "\n", ":", "C:", "|", "*", "?", "~", "$HOME", "%00", "\x7f", "\u202e", "\u200b"),
+    *("con", "NUL", "aux.txt", "com1", ".vdb", ".mrc", "__", "_", ".", " ", "  ", "-", "+", "\ufeff", "\u0301"),
+    *("a", "Z", "7", "細", "β", "é", "(", ")", "#", "'", '"', "ſ", "İ", "😀", "\u1100\u1161", "\u2028", "\ud800"),
+    *("x" * 40, "胞" * 30),
+)
 MRC_FIELDS = list(range(0, 232, 4))
 
 
@@ -49,6 +57,8 @@ def mutant(kind: str, good: list[tuple[str, bytes]], seed: int) -> tuple[str, by
         return name, _words(pick, raw, list(range(4, min(len(raw) - 4, 400), 2)))
     if structured == "hdf" and pick.random() < 0.65:
         return name, _hdf(pick, raw)
+    if structured in STRUCTURED and pick.random() < 0.85:
+        return name, STRUCTURED[structured](pick, raw)
     return name, _bytes(pick, raw)
 
 
@@ -135,6 +145,50 @@ def _npz(pick: random.Random, raw: bytes) -> bytes:
     held = io.BytesIO()
     np.savez_compressed(held, **arrays)
     return held.getvalue()
+
+
+def _tar(pick: random.Random, raw: bytes) -> bytes:
+    """Other names, kinds, values and voxels of the members of a tar that is whole."""
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        members = [(info, tar.extractfile(info).read()) for info in tar]
+    for _ in range(pick.randint(1, 2)):
+        number = pick.randrange(len(members))
+        info, content = members[number]
+        how = pick.random()
+        if how < 0.15:
+            info.name = pick.choice(("../evil", "/evil", "y/../../evil", "y\\evil", info.name, "é" * 60, "y/aa.mrc"))
+        elif how < 0.25:
+            info.type, info.linkname = pick.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE)), "/etc/passwd"
+        elif how < 0.3:
+            del members[number]
+            continue
+        elif content.startswith(b"{"):
+            content = _json(pick, content)
+        else:
+            content = _words(pick, content, MRC_FIELDS)
+        members[number] = (info, content)
+    held = io.BytesIO()
+    write_tar(held, members)
+    return held.getvalue()
+
+
+def _names(pick: random.Random, raw: bytes) -> bytes:
+    """Names with letters and pieces in them that some system takes for something else."""
+    pair = json.loads(raw)
+    for _ in range(pick.randint(1, 3)):
+        which = pick.randrange(2)
+        text = pair[which]
+        place = pick.randrange(len(text) + 1)
+        piece = pick.choice((pick.choice(PIECES), chr(pick.choice((pick.randrange(0xD800), pick.randrange(256))))))
+        keep = pick.random()
+        if keep < 0.7:
+            pair[which] = text[:place] + piece + text[place:]
+        else:
+            pair[which] = piece if keep < 0.8 else text[:place] or piece
+    return json.dumps(pair).encode()
+
+
+STRUCTURED: dict[str, Callable[[random.Random, bytes], bytes]] = {"tar": _tar, "names": _names}
 
 
 def good_files(kind: str, folder: Path) -> list[tuple[str, bytes]]:

@@ -1,5 +1,8 @@
 """The default network begins with what it learned from simulated cells, unless told not to."""
 
+import errno
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -67,6 +70,19 @@ def test_what_is_written_comes_back(tmp_path):
     save_warm_start(tmp_path / "start.safetensors", first)
     assert warm_up(second, tmp_path / "start.safetensors")
     assert torch.allclose(second.down[1][0].weight, first.down[1][0].weight, atol=1e-3)
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_file_of_before(tmp_path, monkeypatch):
+    def full(_path, _content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(TomosegError, match=r"start\.safetensors: the disk is full"):
+        save_warm_start(path, network_for(5))
+    monkeypatch.undo()
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path):

@@ -142,9 +142,16 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([far, path])
 
 
-def test_small_amounts_of_space_are_told_in_megabytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 300_000})())
-    with pytest.raises(TomosegError, match=r"needs 1\.5 MB, but only 0\.3 MB are free"):
-        require_space(tmp_path, 1_500_000)
-    with pytest.raises(TomosegError, match=r"needs 2\.5 GB, but only 0\.3 MB"):
-        require_space(tmp_path, 2_500_000_000)
+@pytest.mark.parametrize(
+    ("free", "needed", "words"),
+    [
+        (300_000, 1_500_000, r"needs 1\.5 MB, but only 0\.3 MB are free"),
+        (300_000, 2_500_000_000, r"needs 2\.5 GB, but only 0\.3 MB are free"),
+        (4096, 21_000, r"needs 21 kB, but only 4 kB are free"),
+        (0, 999, r"needs 999 bytes, but only 0 bytes are free"),
+    ],
+)
+def test_no_amount_of_space_is_rounded_to_nothing(tmp_path, monkeypatch, free, needed, words):
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": free})())
+    with pytest.raises(TomosegError, match=words):
+        require_space(tmp_path, needed)

@@ -30,7 +30,7 @@ def test_what_cannot_be_part_of_a_file_name_is_no_feature(name):
         check_feature_name(name)
 
 
-@pytest.mark.parametrize("name", [*ESCAPES, "cell.mrc", "con", "a" * 101])
+@pytest.mark.parametrize("name", [*ESCAPES, "cell.mrc", "cell.mrc .", "con", "aux.txt", "CON .x", "a" * 101])
 def test_what_cannot_be_a_file_name_is_no_tomogram_and_a_better_name_is_offered(name):
     with pytest.raises(TomosegError, match="cannot be a tomogram's name"):
         check_tomogram_name(name)
