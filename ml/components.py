@@ -81,6 +81,12 @@ class Components:
     def __len__(self) -> int:
         return len(self.table.voxels)
 
+    def only(self, row: int) -> "Components":
+        """The component in this row alone, with the number that it has among all."""
+        rows = np.array([row])
+        ids = [(part == 1 + row).astype(np.int32) for part in self._ids]
+        return Components(self.mask, self.connectivity, self.table.chosen(rows), self.number[rows], ids, self._kept)
+
     def slabs(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Yield (z0, ids) for the whole mask: ids [z, y, x] is 1 + the component's row, 0 where there is none."""
         for number, ((z0, z1), ids) in enumerate(zip(slab_ranges(self.mask.shape), self._ids, strict=True)):

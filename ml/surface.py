@@ -6,7 +6,7 @@ as on the training labels) and is outlined at that value. With --split each comp
 numbered by size as in the table of `tomoseg measure`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +147,22 @@ def _write_label(
         report.progress(0.7 + 0.3 * done / len(parts), f"Writing {extent.entry.name}")
         results.append(_write_one(options, mask, extent, part, number))
     return results
+
+
+def outline_alone(options: Options, components: "Components", report: Report) -> dict[str, Any]:
+    """Write the surface of a single component (`Components.only`); returns its entry."""
+    from ml.mesh import smooth
+    from ml.surfaces import label_surface, to_angstrom
+
+    mask, table = components.mask, components.table
+    extent = next(one for one in mask.labels if one.entry.value == table.value[0])
+    z, y, x = (slice(int(low), int(high)) for low, high in zip(table.low[0], table.high[0], strict=True))
+    extent = replace(extent, voxels=int(table.voxels[0]), box=(z, y, x))
+    outline = label_surface(mask, extent, report, components=components)
+    outline = to_angstrom(smooth(outline, options.smoothing), mask.geometry, str(mask.path))
+    number = int(components.number[0])
+    outline.owner[:] = number
+    return _write_one(options, mask, extent, outline, number)
 
 
 def surface_file(folder: Path, mask: str, name: str) -> Path:

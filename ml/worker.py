@@ -52,6 +52,7 @@ WORKER_STEPS = {
     "import_scnt": "ml.import_scnt",
     "export_rois": "ml.export_rois",
     "import_mask": "ml.import_mask",
+    "component": "ml.component",
     "live": "ml.live",
 }
 USES_TORCH = {"trainset", "train", "apply", "preview", "evaluate", "batch", "convert", "check", "live"}

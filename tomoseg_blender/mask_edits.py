@@ -124,6 +124,23 @@ def drop_edits(scene: Scene, mask: str) -> int:
     return len(gone)
 
 
+def shown_alone(scene: Scene, found: list[Component]) -> bool:
+    """True where one of the components is shown without the others of its label."""
+    shown = (components.find_part(picking.shown_empty(scene), one) for one in found)
+    return any(place is not None and components.is_alone(place[0]) for place in shown)
+
+
+def boxes_request(scene: Scene, found: list[Component], slices: int, size: int) -> dict[str, Any]:
+    """The worker's parameters for negative boxes over components, read in the mask. Raises TomosegError."""
+    masks_of = {check_state(scene, component) for component in found}
+    if len(masks_of) > 1:
+        raise TomosegError("The chosen components are of several masks: choose those of one.")
+    chosen = [f"{one.value}:{one.number}" for one in found]
+    project = str(state.require_project(scene).folder)
+    wanted = {"mask": str(masks_of.pop()), "project": project, "tomogram": scene.tomoseg.shown, "negatives": chosen}
+    return {**wanted, "keep": True, "slices": slices, "box_size": size}
+
+
 def negative_boxes(scene: Scene, component: Component, slices: int, size: int) -> tuple[list[Box], int]:
     """(boxes, places left out): negative boxes over a component on up to `slices` of its slices.
 

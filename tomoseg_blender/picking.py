@@ -9,6 +9,7 @@ import numpy as np
 from bpy.types import Context, Scene
 from bpy_extras.view3d_utils import region_2d_to_origin_3d, region_2d_to_vector_3d
 from gpu_extras.batch import batch_for_shader
+from mathutils import Vector
 
 from ..tomo.errors import TomosegError
 from . import state, viewing
@@ -37,10 +38,18 @@ def pick(scene: Scene, component: Component | None, label: str = "") -> str:
     if component is None:
         group.picked, group.picked_component = "", 0
         return "No component is picked"
+    _deselect(scene)
     group.picked_mask, group.picked_stamp = component.mask, component.stamp
     group.picked_value, group.picked_component = component.value, component.number
     group.picked = f"{label}, component {component.number}{_extent(scene, component)}"
     return str(group.picked)
+
+
+def _deselect(scene: Scene) -> None:
+    """Corrections act on selected components first: what was selected before a click is not meant any more."""
+    for layer in scene.view_layers:
+        for one in [one for one in layer.objects.selected if one.type == "MESH" and components.whole_component(one)]:
+            one.select_set(False, view_layer=layer)
 
 
 def _extent(scene: Scene, component: Component) -> str:
@@ -84,14 +93,12 @@ def shown_empty(scene: Scene) -> Any:
     return shown[1]
 
 
-def under_mouse(context: Context, place: tuple[int, int]) -> tuple[Any, Component] | None:
-    """The surface under a place of the region (pixels), and the component of it that is met first; None for none."""
+def ray_under(context: Context, place: tuple[int, int]) -> tuple[Vector, Vector] | None:
+    """Start and direction (world) of the ray under a place of the region (pixels); None outside a 3D view."""
     region, view = context.region, context.region_data
     if region is None or view is None:
         return None
-    origin = region_2d_to_origin_3d(region, view, place)
-    direction = region_2d_to_vector_3d(region, view, place)
-    return components.hit(shown_empty(context.scene), origin, direction)
+    return region_2d_to_origin_3d(region, view, place), region_2d_to_vector_3d(region, view, place).normalized()
 
 
 def _draw() -> None:

@@ -68,7 +68,7 @@ def test_a_click_picks_the_component_of_the_measured_table(mask):
     assert picked() == "bar, component 2, slices 2 to 4"
     click(30, 8)
     assert picked() == "bar, component 1, slices 1 to 5"
-    with pytest.raises(RuntimeError, match="There is no surface of a mask there"):
+    with pytest.raises(RuntimeError, match="No component of a mask is there"):
         click(55, 39)
     assert picked() == ""
     bpy.ops.tomoseg.measure()

@@ -5,13 +5,14 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, FloatVectorProperty, IntProperty, StringProperty
-from bpy.types import Context, Event, Operator
+from bpy.types import Context, Event, Operator, Scene
 from mathutils import Vector
 
 from ...tomo.boxes import Box
 from ...tomo.errors import TomosegError
-from .. import boxing, jobs, mask_edits, masks, picking, state
+from .. import boxing, jobs, mask_edits, masks, picking, slice_picking, state
 from ..scene import components
+from ..scene.components import Component
 from ..settings import SurfaceSettings, settings_of
 from .common import Action, OfTomogram
 from .results import start_surfaces
@@ -22,7 +23,7 @@ PICKING = "Click on a component; Esc ends"
 class TOMOSEG_OT_pick_component(Action, Operator):
     bl_idname = "tomoseg.pick_component"
     bl_label = "Pick Component"
-    bl_description = "Click on a component of a mask's surface: corrections then act on it"
+    bl_description = "Click on a component of the mask, on its surface or on the slice: corrections then act on it"
     bl_options = {"REGISTER", "UNDO"}
     needs = "not_shown"
     refreshes = False
@@ -68,22 +69,24 @@ class TOMOSEG_OT_pick_component(Action, Operator):
             place = (event.mouse_x - region.x, event.mouse_y - region.y)
             if 0 <= place[0] < region.width and 0 <= place[1] < region.height:
                 with context.temp_override(area=area, region=region):
-                    return picking.under_mouse(bpy.context, place)
+                    ray = picking.ray_under(bpy.context, place)
+                return None if ray is None else slice_picking.find(context.scene, *ray)
         return None
 
     def _take(self, context: Context, found: Any) -> str:
         if found is None:
             picking.pick(context.scene, None)
-            raise TomosegError("There is no surface of a mask there: import the mask's surfaces, then click on one.")
-        surface, component = found
-        told = picking.pick(context.scene, component, components.label_of(surface))
+            raise TomosegError("No component of a mask is there: click on a surface, or on a part of a label's slice.")
+        if isinstance(found, slice_picking.OnSlice):
+            return slice_picking.start(context.scene, found)
+        told = picking.pick(context.scene, found.component, components.label_of(found.surface))
         for area in context.screen.areas:
             area.tag_redraw()
         return told
 
     def act(self, context: Context) -> str:
-        empty = picking.shown_empty(context.scene)
-        return self._take(context, components.hit(empty, Vector(self.origin), Vector(self.direction).normalized()))
+        ray = Vector(self.origin), Vector(self.direction).normalized()
+        return self._take(context, slice_picking.find(context.scene, *ray))
 
 
 class _OnComponent(Action):
@@ -146,6 +149,8 @@ class TOMOSEG_OT_component_to_boxes(_OnComponent, Operator):
         scene = context.scene
         boxing.save_boxes(scene)
         found = picking.chosen(context)
+        if mask_edits.shown_alone(scene, found):
+            return self._by_voxels(scene, found)
         boxes: list[Box] = []
         left_out = 0
         for component in found:
@@ -160,8 +165,25 @@ class TOMOSEG_OT_component_to_boxes(_OnComponent, Operator):
         if self.delete:
             mask_edits.change(scene, found, 0)
         boxing.add_all(scene, boxes)
-        told = f"Placed {len(boxes)} negative boxes of {boxes[0].feature}"
-        return f"{told}; left out {left_out} places with the feature in them" if left_out else told
+        return _told(len(boxes), left_out)
+
+    def _by_voxels(self, scene: Scene, found: list[Component]) -> str:
+        """The other components of the label are not shown: the worker reads them in the mask."""
+        params = mask_edits.boxes_request(scene, found, self.slices, scene.tomoseg.box_size)
+
+        def done(scene: Scene, result: dict[str, Any]) -> str:
+            boxing.save_boxes(scene)
+            if self_delete:
+                mask_edits.change(scene, found, 0)
+            return _told(result["negatives"], result["left_out"])
+
+        self_delete = self.delete  # the operator is gone when the worker is done
+        return jobs.start(scene, "results", "Negative boxes", ("correct", params), done)
+
+
+def _told(count: int, left_out: int) -> str:
+    told = f"Placed {count} negative boxes"
+    return f"{told}; left out {left_out} places with the feature in them" if left_out else told
 
 
 class TOMOSEG_OT_save_mask(SurfaceSettings, OfTomogram, Action, Operator):

@@ -37,6 +37,16 @@ class Part:
     triangles: Ints
 
 
+@dataclass(frozen=True, eq=False)
+class Met:
+    """What a ray meets. away: how far from its start, in Blender units. leaving: from within the component."""
+
+    surface: Any
+    component: Component
+    away: float
+    leaving: bool
+
+
 def slices_of(part: Part) -> tuple[int, int]:
     """The first and the last slice that a piece reaches into by at least half a voxel."""
     z = part.vertices[:, 2]
@@ -71,30 +81,43 @@ def component_at(surface: Any, vertex: int) -> Component | None:
     return Component(mask, str(marks.value_of(surface, "stamp", "")), int(labels[vertex]), int(numbers[vertex]))
 
 
+def mark_alone(surface: Any) -> None:
+    """Tell a surface that it was made by itself: the other components of its label may be shown nowhere."""
+    surface["tomoseg_alone"] = 1
+
+
+def is_alone(surface: Any) -> bool:
+    """True where `mark_alone` said so."""
+    return bool(marks.value_of(surface, "alone"))
+
+
 def whole_component(surface: Any) -> Component | None:
     """The component whose surface this object is by itself; None for the surface of a whole label."""
     return component_at(surface, 0) if marks.value_of(surface, "number") else None
 
 
-def hit(tomogram: Any, origin: Vector, direction: Vector) -> tuple[Any, Component] | None:
-    """The surface of a mask that a ray (world) meets first, and the component there; None where it meets none."""
-    best: tuple[float, Any, Vector] | None = None
+def meet(tomogram: Any, origin: Vector, direction: Vector, value: int | None = None) -> Met | None:
+    """What a ray (world; direction of length 1) meets first of a mask's surfaces; None where it meets none.
+
+    value: only the surface of this label.
+    """
+    best: tuple[float, Any, Vector, bool] | None = None
     for surface in of_mask(tomogram):
-        if not surface.visible_get():
+        if not surface.visible_get() or value not in (None, marks.value_of(surface, "value")):
             continue
         inverse = surface.matrix_world.inverted()
         local = inverse.to_3x3() @ direction
-        met, place, _normal, _face = surface.ray_cast(inverse @ origin, local)
+        met, place, normal, _face = surface.ray_cast(inverse @ origin, local)
         if met:
             away = (surface.matrix_world @ place - origin).length
             if best is None or away < best[0]:
-                best = away, surface, place
+                best = away, surface, place, normal.dot(local) > 0
     if best is None:
         return None
     # The nearest vertex, not the face that was met: modifiers change faces and their numbers.
     apart = meshes.arrays_of(best[1].data)[0] - np.array(best[2], np.float32)
     component = component_at(best[1], int((apart**2).sum(1).argmin()))
-    return None if component is None else (best[1], component)
+    return None if component is None else Met(best[1], component, best[0], best[3])
 
 
 def find_part(tomogram: Any, component: Component) -> tuple[Any, Part] | None:
