@@ -26,7 +26,7 @@ from .worker import EXTENSION_FOLDER
 T = TypeVar("T")
 REQUIREMENTS = EXTENSION_FOLDER / "ml" / "requirements.txt"
 CONSTRAINTS = EXTENSION_FOLDER / "ml" / "constraints.txt"
-CONSTRAINED_PYTHON = "3.11"  # the versions in ml/constraints.txt are tested together with this one
+PINNED_PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # ml/constraints.txt names versions that have wheels for these
 OLDEST_PYTHON = (3, 11)
 MARKER = "finished.json"
 ONLINE_SWITCH = "Edit > Preferences > System > Network > Allow Online Access"
@@ -165,7 +165,7 @@ def pip_command(plan: Plan, python_version: str, pip_version: tuple[int, ...]) -
 
 def uses_constraints(python_version: str) -> bool:
     """Whether the pinned versions fit this Python."""
-    return python_version.startswith(f"{CONSTRAINED_PYTHON}.")
+    return python_version.rpartition(".")[0] in PINNED_PYTHONS
 
 
 def report_lines(result: dict[str, Any]) -> list[str]:
@@ -225,9 +225,8 @@ class Setup:
             result = yield from self._check()
             result["size_bytes"] = yield from self._in_thread(lambda: size_of(plan.folder))
             if not uses_constraints(version):
-                result["note"] = (
-                    f"Python {version}: the tested versions are for {CONSTRAINED_PYTHON}, so pip chose others"
-                )
+                known = f"{PINNED_PYTHONS[0]} to {PINNED_PYTHONS[-1]}"
+                result["note"] = f"Python {version}: the tested versions are for {known}, so pip chose others"
             write_json(plan.folder / MARKER, {"schema": 1, "packages": fingerprint(plan), "result": result})
         return result
 

@@ -80,7 +80,7 @@ def main() -> int:
         print(f"Left out: full and read-only disks, since {reason}.")
     elif not os.environ.get("TOMOSEG_OWN_MOUNTS"):
         os.environ["TOMOSEG_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "-m", sys.executable, "-m", "tests.faults", *sys.argv[1:]])
     found, began = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tomoseg-faults-") as folder:
         (Path(folder) / "original").mkdir()

@@ -1,6 +1,7 @@
 """A real bpy with the extension enabled from this checkout, and an empty file before each test."""
 
 import importlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+_HAS_TORCH = importlib.util.find_spec("torch") is not None
 PACKAGE = "bl_ext.user_default.tomoseg"
 
 # Blender reads its environment once, at the first import: the folder must be there before.
@@ -21,9 +23,17 @@ _extensions = Path(_resources.name) / "extensions" / "user_default"
 _extensions.mkdir(parents=True)
 (_extensions / "tomoseg").symlink_to(ROOT, target_is_directory=True)
 os.environ["BLENDER_USER_RESOURCES"] = _resources.name
-os.environ["TOMOSEG_PYTHON"] = sys.executable  # the worker of these tests is this environment's own
+# The worker of these tests is this environment's own; a Blender that has no torch (tests/versions) names another one.
+os.environ["TOMOSEG_PYTHON"] = os.environ.get("TOMOSEG_TEST_WORKER", sys.executable)
 
 import bpy  # noqa: E402
+
+# In another Blender (tests/versions/suite.py): files whose tests call the worker's own modules in this process, and
+# files whose tests start a second bpy with this process's Python.
+collect_ignore = [
+    *([] if _HAS_TORCH else ["test_batch.py", "test_labels_from_mask.py", "test_mask_correct.py", "test_settings.py"]),
+    *(["test_two_blenders.py", "test_zip.py"] if bpy.app.binary_path else []),
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

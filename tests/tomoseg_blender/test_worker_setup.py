@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bpy
 import pytest
+from packaging.markers import Marker
 
 ANSWER = {"packages": {"torch": "2.13.0", "tiny": "1.0"}, "python": "3.11.7", "executable": "py", "device": "CPU"}
 CHECK = f"import tiny; print('RESULT ' + {json.dumps(ANSWER)!r})"
@@ -251,9 +252,23 @@ def test_pips_command_takes_index_wheels_and_pins_as_they_fit(setup, plan):
     online = changed(plan, wheels=None, package_index="https://own/", torch_index="https://torch/")
     words = setup.pip_command(online, "3.13.1", (25, 0))
     assert words[-4:] == ["--index-url", "https://own/", "--extra-index-url", "https://torch/"]
-    assert ("-c" in words, "raw" in words) == (False, True)
+    assert ("-c" in words, "raw" in words) == (True, True)
+    assert "-c" not in setup.pip_command(online, "3.15.0", (25, 0))
     plain = setup.pip_command(changed(plan, wheels=None), "3.11.7", (24, 1))
     assert not [word for word in plain if word.startswith(("--index", "--extra-index", "--find-links", "--no-index"))]
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_each_package_of_the_worker_has_one_pinned_version_for_each_python(setup, version):
+    assert setup.uses_constraints(f"{version}.2")
+    pinned = []
+    for line in setup.CONSTRAINTS.read_text().splitlines():
+        pin, _, marker = (part.strip() for part in line.partition(";"))
+        if not marker or Marker(marker).evaluate({"python_version": version}):
+            pinned.append(pin.partition("==")[0].lower().replace("_", "-"))
+    for wanted in setup.required_packages():
+        assert pinned.count(wanted.partition("==")[0]) == 1, wanted
+    assert len(pinned) == len(set(pinned))
 
 
 def test_offline_nothing_of_pips_own_settings_is_used(setup, monkeypatch):
