@@ -66,7 +66,8 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     label_of[[1 + row for row in false_rows if not options.keep]] = 0
     if not label_of.any():
         raise TomosegError(f"These edits would leave nothing of {mask.path.name}: keep one component at least.")
-    boxes, left_out = [], 0
+    boxes: list[Any] = []
+    left_out = 0
     if false_rows:
         boxes, left_out = _negatives(options, components, false_rows, Part(report, 0.5, 0.7))
     edits = int((label_of[1:] != components.table.value).sum())

@@ -13,7 +13,7 @@ from mathutils import Vector
 
 from ..tomo.errors import TomosegError
 from . import state, viewing
-from .scene import components, meshes, tomogram
+from .scene import components, marks, meshes, tomogram
 from .scene.components import Component
 
 GLOW = (1.0, 1.0, 1.0, 0.55)  # over the picked component
@@ -43,6 +43,18 @@ def pick(scene: Scene, component: Component | None, label: str = "") -> str:
     group.picked_value, group.picked_component = component.value, component.number
     group.picked = f"{label}, component {component.number}{_extent(scene, component)}"
     return str(group.picked)
+
+
+def pick_listed(scene: Scene, empty: Any, mask: str, label: str, number: int) -> None:
+    """Pick a part of the measured table, so that corrections act on it; none where its surface is not shown."""
+    for surface in components.of_mask(empty):
+        if marks.value_of(surface, "mask") == mask and components.label_of(surface) == label:
+            value, stamp = int(marks.value_of(surface, "value")), str(marks.value_of(surface, "stamp"))
+            component = Component(mask, stamp, value, number)
+            if components.find_part(empty, component) is not None:
+                pick(scene, component, label)
+                return
+    pick(scene, None)
 
 
 def _deselect(scene: Scene) -> None:

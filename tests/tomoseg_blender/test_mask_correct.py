@@ -76,6 +76,18 @@ def test_a_click_picks_the_component_of_the_measured_table(mask):
     assert rows and numbers("bar") == [1, 2]
 
 
+def test_a_row_of_the_measured_table_is_the_component_that_corrections_act_on(mask):
+    bpy.ops.tomoseg.measure()
+    group = bpy.context.scene.tomoseg
+    rows = [(row.name, row.number) for row in group.parts]
+    group.part_index = rows.index(("bar", 2))
+    assert picked() == "bar, component 2, slices 2 to 4"
+    bpy.ops.tomoseg.delete_component()
+    assert edits() == [(1, 2, 0)] and numbers("bar") == [1]
+    bpy.ops.tomoseg.show_part(index=rows.index(("bar", 2)))
+    assert picked() == "", "what is deleted is not picked again"
+
+
 def test_a_deleted_component_goes_at_once_and_comes_back_by_undo(mask):
     click(42, 33)
     bpy.ops.ed.undo_push(message="picked")

@@ -136,6 +136,33 @@ def test_the_slice_plane_shows_its_greys_as_written(figure, cell, part, tmp_path
     assert at(built, pixels, (30, 4, 0.5))[:3] == pytest.approx([0.0] * 3, abs=0.02)
 
 
+def test_objects_stand_on_the_slice_which_is_darker_right_there(figure, cell, part, tmp_path):
+    part("tomoseg_blender.scene.slices").show_slice(cell, "z", 0, np.full(SHAPE, 0.75, np.float32), 0.0, 1.0)
+    meshes = part("tomoseg_blender.scene.meshes")
+    meshes.show_surface(*block((2, 2, 0.6), (14, 10, 11)), cell, "membrane", COLOURS["membrane"])
+    built, pixels = render(figure, cell, tmp_path, 16, slice_axis="z", azimuth=0.0)
+    foot, near, far = (at(built, pixels, (8, y, 0.5))[0] for y in (1.7, 1.0, -0.01))
+    assert at(built, pixels, (50, 36, 0.5))[0] == pytest.approx(0.75, abs=0.02), "far from all it is as it was"
+    assert foot < 0.62 and foot < near, (foot, near, far)
+    own = part("tomoseg_blender.scene.slices").find_plane(cell, "z").active_material
+    assert "AMBIENT_OCCLUSION" not in {node.type for node in own.node_tree.nodes}, "the person's slice is left alone"
+
+
+def test_creases_are_darker_and_keep_the_hue(figure, cell, part, tmp_path):
+    """Two blocks of one label side by side: the gap between them is dark, their tops are not."""
+    meshes = part("tomoseg_blender.scene.meshes")
+    vertices, faces = block((40, 4, 2), (47, 12, 10))
+    more, _ = block((48.2, 4, 2), (56, 12, 10))
+    both = np.concatenate([vertices, more]), np.concatenate([faces, faces + 8])
+    meshes.show_surface(*both, cell, "microtubule", COLOURS["microtubule"])
+    built, pixels = render(figure, cell, tmp_path, 16, azimuth=20.0, outline=False)
+    top = at(built, pixels, (44, 8, 10))
+    gap = at(built, pixels, (47, 8, 8))  # on the first block's wall, seen past the edge of the second
+    assert hue(top) == pytest.approx(hue_of(COLOURS["microtubule"]), abs=0.02)
+    assert hue(gap) == pytest.approx(hue_of(COLOURS["microtubule"]), abs=0.03)
+    assert max(gap[:3]) < 0.75 * max(top[:3])
+
+
 def test_the_cut_takes_away_what_lies_before_it(figure, cell, tmp_path):
     whole, pixels = render(figure, cell, tmp_path, preset="cut_open", cut_axis="z", cut_position=0.5, outline=False)
     inside = at(whole, pixels, (8, 6, 6))  # the cut of the membrane's block

@@ -8,7 +8,7 @@ from bpy.props import IntProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
-from .. import jobs, parts, sight, state
+from .. import jobs, parts, picking, sight, state
 from ..masks import mask_of
 from ..scene import meshes, part_marker, tomogram
 from ..settings import MeasureSettings, settings_of
@@ -106,6 +106,7 @@ class TOMOSEG_OT_show_part(Action, Operator):
         row = group.parts[index]
         marker = part_marker.show_marker(empty, row.low, row.high)
         _select(context, marker, surface_of(empty, row.name, row.number))
+        picking.pick_listed(context.scene, empty, group.measured, row.name, row.number)
         middle, size = part_marker.middle_and_size(marker)
         sight.look(context, middle, None, SEEN_AROUND * size)
 
