@@ -1,5 +1,6 @@
 """Faults of the machine (memory, disk, graphics card) in one sentence for the user; anything else is a bug."""
 
+import errno
 import sys
 import tempfile
 import traceback
@@ -14,6 +15,9 @@ _NO_GPU_MEMORY = (
     "--batch-size, or use --device cpu."
 )
 
+# Of torch's allocator, of oneDNN (its convolutions), of C++ and of Python's threads; each a plain RuntimeError.
+_MEMORY_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc", "can't start new thread")
+
 
 def out_of_gpu_memory(error: BaseException) -> bool:
     """True where a graphics card ran out of memory; told by the class's name, so that torch is not imported."""
@@ -22,12 +26,19 @@ def out_of_gpu_memory(error: BaseException) -> bool:
     )
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """True where the computer ran out of memory: each library says it in its own words."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    words = {RuntimeError: _MEMORY_WORDS, ImportError: ("failed to map segment", "Cannot allocate memory")}
+    return any(isinstance(error, kind) and any(each in str(error) for each in said) for kind, said in words.items())
+
+
 def sentence_for(error: BaseException) -> str | None:
     """What the user reads for a fault of the machine; None where `error` is a mistake of the program."""
     if out_of_gpu_memory(error):
         return _NO_GPU_MEMORY
-    # torch's allocator on the CPU raises a plain RuntimeError with this text.
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)):
+    if out_of_memory(error):
         return _NO_MEMORY
     if isinstance(error, ModuleNotFoundError) and (error.name or "ml").split(".")[0] not in ("ml", "tomo"):
         return (

@@ -1,6 +1,7 @@
 """Opening tomograms: MRC, REC, MAP and their kin, plain (memory-mapped) or compressed."""
 
 import bz2
+import errno
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def open_tomogram(path: Path, *, single_slice: bool = False) -> Tomogram:
         suffix = path.suffix.lower()
         header, stored = _unpack(path) if suffix in (".gz", ".bz2") else _map(path)
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError from error  # nothing is wrong with the file
         raise TomosegError(f"Cannot read {path}: {error.strerror or error}; choose another file.") from error
     data = stored.transpose(header.axes)
     data.flags.writeable = False

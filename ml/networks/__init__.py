@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ml.faults import out_of_memory
 from ml.networks.base import SegmentationNetwork
 from ml.networks.classic import ClassicNetwork
 from ml.networks.unet import UNet
@@ -34,6 +35,8 @@ def build_network(architecture: str, **settings: Any) -> SegmentationNetwork:
     try:
         return ARCHITECTURES[architecture](**settings)
     except (TypeError, ValueError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
         raise TomosegError(f"The settings of network architecture {architecture!r} do not fit: {error}.") from error
 
 

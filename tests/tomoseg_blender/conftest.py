@@ -17,12 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 _HAS_TORCH = importlib.util.find_spec("torch") is not None
 PACKAGE = "bl_ext.user_default.tomoseg"
 
-# Blender reads its environment once, at the first import: the folder must be there before.
-_resources = tempfile.TemporaryDirectory(prefix="tomoseg-blender-")
-_extensions = Path(_resources.name) / "extensions" / "user_default"
-_extensions.mkdir(parents=True)
+# Blender reads its environment once, at the first import: the folder must be there before. Inside a real Blender
+# (tests/versions/suite.py) that was before these tests.
+_temporary = tempfile.TemporaryDirectory(prefix="tomoseg-blender-")
+_resources = os.environ["BLENDER_USER_RESOURCES"] if "bpy" in sys.modules else _temporary.name
+_extensions = Path(_resources) / "extensions" / "user_default"
+_extensions.mkdir(parents=True, exist_ok=True)
 (_extensions / "tomoseg").symlink_to(ROOT, target_is_directory=True)
-os.environ["BLENDER_USER_RESOURCES"] = _resources.name
+os.environ["BLENDER_USER_RESOURCES"] = _resources
 # The worker of these tests is this environment's own; a Blender that has no torch (tests/versions) names another one.
 os.environ["TOMOSEG_PYTHON"] = os.environ.get("TOMOSEG_TEST_WORKER", sys.executable)
 

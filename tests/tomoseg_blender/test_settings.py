@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import struct
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_the_preferences_say_which_python_is_in_use_or_what_to_do(part, monkeypa
     )
     owner = SimpleNamespace(layout=layout, worker_python="", report="The worker is complete.\nPython 3.11")
     preferences.TOMOSEG_AP_preferences.draw(owner, bpy.context)
-    assert ("CHECKMARK", f"In use: {sys.executable} (from TOMOSEG_PYTHON)") in lines
+    assert ("CHECKMARK", f"In use: {os.environ['TOMOSEG_PYTHON']} (from TOMOSEG_PYTHON)") in lines
     assert [text for _, text in lines[-2:]] == ["The worker is complete.", "Python 3.11"]
     lines.clear()
     owner.worker_python = str(tmp_path / "gone")
