@@ -32,6 +32,7 @@ class Options:
     threads: int = option(0, help="CPU cores to use (default: all but one)")
     nice: int = option(5, help="how far other programs go first, 0 (not at all) to 19")
     from_trained: Path | None = option(None, help="go on from this trained network", metavar="NETWORK")
+    cold_start: bool = option(False, help="begin with random weights, not with those learned from simulated cells")
     fresh: bool = option(False, help="forget what an earlier live training has learned")
 
 

@@ -20,6 +20,7 @@ from tomo.boxes import POSITIVE, Box
 from tomo.labels import FEATURE
 
 AVERAGE = 0.95  # memory of the running mean: 20 steps, a second or two
+QUICK, SLOWING = 5, 9  # after a change the running mean follows at once, and is slower with each step
 BATCH = 4  # as good as 8 for the same CPU time, and a new view waits half as long for the step that runs
 WARM_UP = 10  # steps
 WEAKEST_AMPLITUDE = 0.5  # a network that is not sure of its own labels yet must not look as if it were
@@ -45,13 +46,13 @@ class Learner:
         self.request, self._start = request, start
         self.trainer, self.info = trainer_for(trainset, request, start)
         self._recipe = self.trainer.recipe
-        self.trainer.recipe = replace(self._recipe, average=AVERAGE, batch_size=BATCH)
+        self.trainer.recipe = replace(self._recipe, batch_size=BATCH)
         self._rate = request.learning_rate or self._recipe.learning_rate
         self.seconds, self.seconds_per_step = 0.0, 0.0
         self.costs: deque[float] = deque(maxlen=RECENT)
         self.strength = Strength()
         self._measured: Version | None = None
-        self._forgotten = 0
+        self._forgotten, self._since_change = 0, 0
         self.checkpoints = Checkpoints()
         self.checkpoints.take(self.trainer, 0.0)
 
@@ -64,6 +65,12 @@ class Learner:
     def loss(self) -> float | None:
         """Mean of the last steps."""
         return sum(self.costs) / len(self.costs) if self.costs else None
+
+    @property
+    def memory(self) -> float:
+        """Of the running mean that is shown: short after a change, so that a correction is seen soon."""
+        steps = QUICK + self._since_change
+        return min(AVERAGE, steps / (steps + SLOWING))
 
     @property
     def useful(self) -> bool:
@@ -90,12 +97,15 @@ class Learner:
     def use(self, trainset: Trainset, changed: tuple[int, ...] = ()) -> None:
         """Learn from these boxes from the next step on, from the changed ones most."""
         self.trainer.use(trainset, changed)
+        if changed:
+            self._since_change = 0
         self.info = replace(self.info, box_size=trainset.info.box_size)
         self._measured = None
 
     def step(self) -> None:
         """One step. Where the loss explodes, the last checkpoint and half the learning rate: raises ExplodedError."""
         began = time.monotonic()
+        self.trainer.recipe = replace(self.trainer.recipe, average=self.memory)
         try:
             self.costs.append(self.trainer.step(self._rate * min(1.0, (self.trainer.steps_done + 1) / WARM_UP)))
         except ExplodedError:
@@ -103,6 +113,7 @@ class Learner:
             self._rate /= 2
             raise
         spent = time.monotonic() - began
+        self._since_change += 1
         self.seconds += spent
         self.seconds_per_step = 0.9 * self.seconds_per_step + 0.1 * spent if self.seconds_per_step else spent
         if self.checkpoints.due(self.seconds):

@@ -114,6 +114,11 @@ class TrainSettings:
     )
     seed: IntProperty(name="Seed", description="Start of the random numbers", default=0, min=0)  # type: ignore[valid-type]
     device: EnumProperty(name="Device", description="Where training runs", items=DEVICES)  # type: ignore[valid-type]
+    cold_start: BoolProperty(  # type: ignore[valid-type]
+        name="Cold Start",
+        description="A new network begins with random weights, not with those learned from simulated cells",
+        default=False,
+    )
     max_seconds: FloatProperty(  # type: ignore[valid-type]
         name="At Most (s)", description="Stop training after so many seconds; 0: no limit", default=0.0, min=0.0
     )
@@ -274,8 +279,8 @@ class VolumeSettings:
         name="Half Precision", description="Store densities as 16-bit numbers: half as large", default=True
     )
     most: FloatProperty(  # type: ignore[valid-type]
-        name="At Most (million voxels)",
-        description="Volumes with more voxels than this are binned: a viewport cannot carry them",
+        name="At Most (10⁶)",
+        description="Volumes with more million voxels than this are binned: a viewport cannot carry them",
         default=1000.0,
         min=0.0001,
     )

@@ -274,3 +274,19 @@ def test_the_next_box_lies_where_no_box_is(project):
         assert 0 <= box["z"] < SHAPE[0]
         assert told["reason"].startswith("The network is least sure here")
         assert max(abs(box["x"] - 25), abs(box["y"] - 22)) >= 24
+
+
+def test_after_a_change_the_shown_network_follows_at_once_and_calms_down_again(project):
+    annotate(project, positive(1), negative())
+    _, running = until_cancelled(
+        project, *steps(30), lambda: annotate(project, negative(20, 60, 3)), CHANGED, *steps(3)
+    )
+    learner = running._learner
+    soon = learner.memory
+    assert 0.3 < soon < 0.6
+    for _ in range(40):
+        learner.step()
+    assert soon < learner.memory < live_learner.AVERAGE
+    learner._since_change += 200
+    assert learner.memory == live_learner.AVERAGE
+    assert learner._recipe.average == 0.99  # what Finish goes on with

@@ -172,14 +172,14 @@ def test_a_finished_network_is_asked_where_it_is_and_not_where_it_was_trained():
     assert torch.equal(trainer.outputs(numbers, trainer.averaged)[1], expected)
 
 
-def test_boxes_that_changed_get_a_quarter_of_the_next_batches():
+def test_boxes_that_changed_get_half_of_the_next_batches():
     trainer = small_trainer(ring_trainset(positives=4, negatives=8))
     trainer.use(trainer.trainset, urgent=[11])
-    batches = [trainer._next(8) for _ in range(30)]
-    assert all(batch[:2] == [11, 11] for batch in batches)  # 60 looks, two in each batch
+    batches = [trainer._next(8) for _ in range(15)]
+    assert all(batch[:4] == [11] * 4 for batch in batches)  # 60 looks, four in each batch
     assert all(len(batch) == 8 for batch in batches)
     later = [trainer._next(8) for _ in range(30)]
-    assert sum(batch[:2] == [11, 11] for batch in later) < 3
+    assert sum(batch[:4] == [11] * 4 for batch in later) < 3
 
 
 def test_a_held_out_box_is_not_urgent():

@@ -103,6 +103,22 @@ def test_it_starts_for_the_feature_and_tomogram_in_view_and_its_key_stops_it(see
     assert len(standin("cancel")) == 1 and live.prediction_of(bpy.context.scene) is None
 
 
+@pytest.mark.parametrize("cold", [True, False])
+def test_a_cold_start_chosen_in_the_panel_reaches_both_trainings(project, part, in_window, standin, wait, live, cold):
+    group().train.cold_start = cold
+    assert bpy.ops.tomoseg.live() == {"FINISHED"}
+    wait(lambda: standin("live"))
+    assert standin("live")[0]["cold_start"] is cold
+    bpy.ops.tomoseg.live()
+    wait(lambda: live.training() is None)
+    trainset = part("tomoseg_blender.state").require_project(bpy.context.scene).trainset_path("bar")
+    trainset.parent.mkdir(exist_ok=True)
+    trainset.write_bytes(b"there is one")
+    bpy.ops.tomoseg.train()
+    wait(lambda: standin("train"))
+    assert standin("train")[0]["cold_start"] is cold
+
+
 def test_the_panel_tells_step_dice_boxes_and_speed(seen, part):
     lines = part("tomoseg_blender.panels.live").state_lines(seen)
     assert lines == ["Step 12, Dice 0.50", "Loss 0.25", "1 positive, 2 negative boxes", "0.12 s per step on cpu"]

@@ -21,6 +21,8 @@ class TOMOSEG_PT_train(TomosegPanel, Panel):
             layout.prop(options, name)
         if options.network == "classic":
             layout.prop(options, "recipe")
+        else:
+            layout.prop(options, "cold_start")
         sentence(layout, context, "0: the network's own default")
         row = layout.row(align=True)
         operator(row, "train", icon="PLAY")
