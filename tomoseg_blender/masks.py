@@ -6,6 +6,7 @@ from typing import Any
 import bpy
 from bpy.types import Scene
 
+from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from ..tomo.label_table import LabelEntry, label_table_path, load_label_table, save_label_table
 from ..tomo.names import check_feature_name
@@ -22,12 +23,22 @@ def current_mask(scene: Scene, name: str) -> Path | None:
 
 
 def mask_of(scene: Scene, name: str, filepath: str) -> Path:
-    """The mask named, or the tomogram's current one. Raises TomosegError if there is none."""
+    """The mask named, or the tomogram's current one. Raises TomosegError if there is none, or if the one in the
+    project's folder has another size than the tomogram."""
     path = Path(bpy.path.abspath(filepath)) if filepath else current_mask(scene, name)
     if path is None or not path.is_file():
         missing = state.require_project(scene).mask_path(name) if path is None else path
         raise TomosegError(f"There is no mask {missing}: merge the maps of {name} first, or choose a mask's file.")
+    if is_own(state.require_project(scene), path):
+        _check_size(path, name, tuple(scene.tomoseg.tomograms[name].shape))
     return path
+
+
+def _check_size(mask: Path, name: str, shape: tuple[int, ...]) -> None:
+    found = tuple(mrc.open_tomogram(mask).data.shape)
+    if found != shape:
+        told, wanted = (" × ".join(str(length) for length in reversed(one)) for one in (found, shape))
+        raise TomosegError(f"{mask} has {told} voxels and {name} has {wanted}: merge again, or choose its own mask.")
 
 
 def choose_mask(scene: Scene, name: str, mask: Path) -> None:

@@ -235,7 +235,7 @@ class FigureSettings:
     slice_axis: EnumProperty(  # type: ignore[valid-type]
         name="Slice",
         description="Slice of the tomogram in the figure; it must have been shown in the scene",
-        items=(("none", "None", "No slice"), ("z", "Z", "Along z"), ("y", "Y", "Along y"), ("x", "X", "Along x")),
+        items=(("none", "No", "No slice"), ("z", "Z", "Along z"), ("y", "Y", "Along y"), ("x", "X", "Along x")),
     )
     outline: BoolProperty(name="Outline", description="Edges of the tomogram", default=True)  # type: ignore[valid-type]
     scale_bar: BoolProperty(name="Scale Bar", description="A bar of a round length", default=True)  # type: ignore[valid-type]

@@ -31,6 +31,7 @@ LETTERS = {
         for n, name in enumerate(("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"))
     },
     ".": "PERIOD",
+    " ": "SPACE",
 }
 
 

@@ -63,6 +63,10 @@ def steps(gui):
     yield from import_mask(gui)
     yield from pick_and_delete(gui)
     yield from save(gui)
+    yield from pick_on_slice(gui)
+    yield from look_at_panels(gui)
+    yield from measure(gui)
+    yield from search(gui)
 
 
 def import_map(gui):
@@ -175,3 +179,69 @@ def save(gui):
     assert len(gone) > 100 and (abs(gone[:, 2] - x) < 20).all() and (abs(gone[:, 1] - y) < 20).all()
     yield from gui.redrawn(3)
     gui.picture("masks_8_saved")
+
+
+def pick_on_slice(gui):
+    """No surface is in the scene: a click on the slice picks what the mask has there, and shows it."""
+    for one in [one for one in bpy.data.objects if one.get("tomoseg_kind") == "surface"]:
+        bpy.data.objects.remove(one)
+    gui.area("VIEW_3D").spaces.active.region_3d.view_rotation = Quaternion((1, 0, 0, 0))
+    yield from gui.redrawn(3)
+    with bpy.context.temp_override(area=gui.area("VIEW_3D"), region=gui.region(gui.area("VIEW_3D"))):
+        bpy.ops.tomoseg.pick_component("INVOKE_DEFAULT")
+    yield 0.3
+    x, y = scenery.PLACES[1]
+    yield from gui.click(gui.place_of(x + 12, y))  # on the ring: its middle is hollow
+    yield from gui.until(lambda: settings().masks.picked != "", seconds=PATIENCE, what="the component on the slice")
+    yield from done(gui, "the component's surface")
+    assert settings().masks.picked.startswith("membrane, component"), settings().masks.picked
+    assert len([one for one in bpy.data.objects if one.get("tomoseg_alone")]) == 1
+    yield from gui.redrawn(3)
+    gui.picture("masks_9_picked_on_slice")
+
+
+def look_at_panels(gui):
+    """The panels of these steps as a person sees them, with a correction waiting to be saved."""
+    bpy.ops.tomoseg.delete_component("EXEC_DEFAULT", True)
+    yield from gui.open_panel("TOMOSEG_PT_results")
+    yield from gui.photograph("masks_10_panel_results")
+    side = gui.side()
+    yield from gui.move((side.x + side.width / 2, side.y + side.height / 2))
+    yield from gui.wheel(-12)
+    yield from gui.photograph("masks_11_panel_correct")
+    bpy.ops.tomoseg.discard_corrections()
+    yield from done(gui, "the surfaces without the correction")
+    yield from gui.redrawn(3)
+
+
+def measure(gui):
+    """The table of parts: a click on a row frames the part, and corrections act on it."""
+    bpy.ops.tomoseg.measure()
+    yield from done(gui, "the measures")
+    settings().part_index = 2
+    yield from gui.redrawn(3)
+    assert settings().masks.picked.startswith("membrane, component 3"), settings().masks.picked
+    yield from gui.open_panel("TOMOSEG_PT_measure")
+    yield from gui.photograph("masks_12_panel_measure")
+    yield from gui.open_panel("TOMOSEG_PT_figure")
+    yield from gui.photograph("masks_13_panel_figure")
+    side = gui.side()
+    yield from gui.move((side.x + side.width / 2, side.y + side.height / 2))
+    yield from gui.wheel(-15)
+    yield from gui.photograph("masks_14_panel_figure_below")
+
+
+def search(gui):
+    """F3 finds what makes results, by its name: the table of parts is made again by typing."""
+    csv = gui.folder / "project" / "masks" / "cell__membrane_v2.csv"
+    csv.unlink()
+    yield from gui.move(gui.place_of(130, 100))
+    with bpy.context.temp_override(area=gui.area("VIEW_3D"), region=gui.region(gui.area("VIEW_3D"))):
+        bpy.ops.wm.search_menu("INVOKE_DEFAULT")  # what F3 does
+    yield 0.5
+    yield from gui.type_text("measure mask")
+    yield 1.0
+    gui.picture("masks_15_search")
+    yield from gui.key("RET")
+    yield from gui.until(csv.is_file, seconds=PATIENCE, what="the table that F3 asked for")
+    yield from done(gui, "the measures again")

@@ -45,19 +45,23 @@ class TOMOSEG_OT_measure(MeasureSettings, OfTomogram, Action, Operator):
         mask = mask_of(scene, item.name, self.filepath)
         csv = Path(bpy.path.abspath(self.csv)) if self.csv else mask.with_suffix(".csv")
         options = settings_of(self, context, "measuring", MeasureSettings)
-        params: dict[str, Any] = {"mask": str(mask), "csv": str(csv), "smallest": options["smallest"]}
-        if targets := [name.strip() for name in options["distances_to"].split(";") if name.strip()]:
-            params["distances_to"] = targets
-        if self.star:
-            params |= {"star": bpy.path.abspath(self.star), "relion": options["relion"]}
-        name = item.name
+        return start_measuring(scene, item.name, mask, options, csv, bpy.path.abspath(self.star) if self.star else "")
 
-        def measured(scene: Scene, result: dict[str, Any]) -> str:
-            fill_table(scene, result, name)
-            state.refresh(scene)
-            return f"Wrote {Path(result['csv']).name}"
 
-        return jobs.start(scene, "measure", f"Measuring {mask.name}", ("measure", params), measured)
+def start_measuring(scene: Scene, name: str, mask: Path, options: dict[str, Any], csv: Path, star: str = "") -> str:
+    """Let the worker measure a tomogram's mask; the table is shown when it is done. star: a file, or "" for none."""
+    params: dict[str, Any] = {"mask": str(mask), "csv": str(csv), "smallest": options["smallest"]}
+    if targets := [one.strip() for one in options["distances_to"].split(";") if one.strip()]:
+        params["distances_to"] = targets
+    if star:
+        params |= {"star": star, "relion": options["relion"]}
+
+    def measured(scene: Scene, result: dict[str, Any]) -> str:
+        fill_table(scene, result, name)
+        state.refresh(scene)
+        return " ".join(f"Wrote {Path(result[kind]).name}." for kind in ("csv", "star") if result[kind])
+
+    return jobs.start(scene, "measure", f"Measuring {mask.name}", ("measure", params), measured)
 
 
 def fill_table(scene: Scene, result: dict[str, Any], tomogram_name: str) -> None:
@@ -128,7 +132,7 @@ def _select(context: Context, marker: Any, surface: Any | None) -> None:
             context.view_layer.objects.active = one
 
 
-class TOMOSEG_OT_export_star(OfTomogram, Action, Operator):
+class TOMOSEG_OT_export_star(MeasureSettings, OfTomogram, Action, Operator):
     bl_idname = "tomoseg.export_star"
     bl_label = "Write STAR"
     bl_description = "Measure the mask and write the centres of its parts for RELION beside it"
@@ -137,9 +141,12 @@ class TOMOSEG_OT_export_star(OfTomogram, Action, Operator):
     waits = True
 
     def act(self, context: Context) -> str:
-        mask = mask_of(context.scene, state.tomogram_named(context.scene, self.tomogram).name, "")
-        bpy.ops.tomoseg.measure(tomogram=self.tomogram, star=str(mask.with_suffix(".star")))
-        return f"Writing {mask.with_suffix('.star').name}"
+        scene = context.scene
+        name = state.tomogram_named(scene, self.tomogram).name
+        mask = mask_of(scene, name, "")
+        options = settings_of(self, context, "measuring", MeasureSettings)
+        star = str(mask.with_suffix(".star"))
+        return start_measuring(scene, name, mask, options, mask.with_suffix(".csv"), star)
 
 
 register, unregister = bpy.utils.register_classes_factory(

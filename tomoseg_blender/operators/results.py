@@ -20,6 +20,7 @@ from ..scene.ply import COMPONENT, read_numbered_ply
 from ..settings import SurfaceSettings, settings_of
 from .common import Action, OfTomogram
 
+MOST_LABELS = 1000  # as the worker has it
 WORKER_OPTIONS = ("smoothing", "triangles", "smallest", "split", "open_border")
 
 
@@ -184,8 +185,23 @@ def labels_of(mask: Path) -> list[LabelEntry]:
         return table
     values: set[int] = set()
     for _z, slab in mrc.slabs(mrc.open_tomogram(mask).data, 16):
-        values |= {int(value) for value in np.unique(slab) if value > 0}
+        values |= _labels_in(mask, slab)
+        if len(values) > MOST_LABELS:
+            raise TomosegError(
+                f"{mask} holds more than {MOST_LABELS} different labels, so it is an image or numbers its "
+                "objects one by one: give each feature one integer instead."
+            )
     return entries_for(sorted(values), [])
+
+
+def _labels_in(mask: Path, slab: Any) -> set[int]:
+    """The labels of a slab [z, y, x]; raises TomosegError for values that are none."""
+    found = np.unique(slab)
+    if found.dtype.kind == "f" and not np.array_equal(found, np.rint(found)):
+        raise TomosegError(f"{mask} holds fractions, so it is a map and no mask: merge it into a mask first.")
+    if found[0] < 0:
+        raise TomosegError(f"{mask} holds negative values ({found[0]:g}), which cannot be labels: export it again.")
+    return {int(value) for value in found if value > 0}
 
 
 def start_volumes(scene: Scene, name: str, mask: Path, after: str = "") -> str:

@@ -61,13 +61,17 @@ def _draw_features(layout: Any, group: Any) -> None:
     """One line for each feature."""
     known = any(row.volume for row in group.measures)
     titles = ("Feature", "Parts", "nm³", "nm²") if known else ("Feature", "Parts", "Voxels")
-    grid = layout.grid_flow(row_major=True, columns=len(titles), even_columns=False, align=True)
-    for title in titles:
-        grid.label(text=title)
+    rows = [titles]
     for row in group.measures:
         sizes = (short(row.volume), short(row.area)) if known else (str(row.voxels),)
-        for text in (row.name, str(row.parts), *sizes):
-            grid.label(text=text)
+        rows.append((row.name, str(row.parts), *sizes))
+    column = layout.column(align=True)
+    for name, *numbers in rows:
+        line = column.split(factor=0.4)
+        line.label(text=name)
+        cells = line.row()
+        for number in numbers:
+            cells.label(text=number)
 
 
 def _draw_parts(layout: Any, group: Any) -> None:

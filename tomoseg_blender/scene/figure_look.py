@@ -17,7 +17,7 @@ WALL = 0.72  # brightness of walls that a cut opens
 REACH = 0.05  # of the picture's width: how far away things still darken each other
 CREASE_SHARE = 0.75  # of the dark tone, in the deepest crease of a surface
 CONTACT = 0.25  # brightness of the slice right where an object stands on it
-LOOKS = 6  # rays for each of the picture's samples: few, since there are many of those
+LOOKS = 3  # rays for each of the picture's samples: few, since there are many of those
 
 
 def figure_material(material: Any, width: float, cut: Any | None = None) -> Any:
