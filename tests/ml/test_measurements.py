@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from ml import components as component_module
 from ml import measurements
@@ -14,7 +15,7 @@ from ml.masks import mask_of, slab_ranges
 from ml.measurements import measure_components
 from ml.report import Silent
 from ml.thickness import median_and_spread
-from tests.ml.shapes import SIDE, ball, bow, coordinates, cylinder, plate, tube
+from tests.ml.shapes import SIDE, as_volume, ball, bow, coordinates, cylinder, plate, tube
 from tomo.geometry import Geometry
 from tomo.mrc import Tomogram
 
@@ -83,6 +84,36 @@ def test_voxels_may_be_longer_along_z():
     found = measure(values, size)
     assert found.area[0] == pytest.approx(4 * np.pi * 30**2, rel=0.02)
     assert found.thickness[0, 0] == pytest.approx(60, rel=0.02)
+
+
+UNEVEN = (0.8, 1.0, 1.4)  # x, y, z
+
+
+def uneven(seed):
+    """z, y, x of all voxels around the middle, in lengths, turned: for bodies in voxels of uneven sides."""
+    around = coordinates() * UNEVEN[::-1]
+    return (around @ Rotation.random(random_state=seed).as_matrix()).T
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_cylinder_in_uneven_voxels_keeps_length_area_and_volume(seed):
+    z, y, x = uneven(seed)
+    values = as_volume((np.hypot(y, x) < 6) & (abs(z) < 20))
+    found = measure(values, UNEVEN)
+    assert values.sum() * np.prod(UNEVEN) == pytest.approx(np.pi * 6**2 * 40, rel=0.02)
+    assert found.length[0] == pytest.approx(40, rel=0.02)
+    assert found.area[0] == pytest.approx(2 * np.pi * 6 * (40 + 6), rel=0.02)
+    assert found.thickness[0, 0] == pytest.approx(12, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_membrane_in_uneven_voxels_keeps_area_and_thickness(seed):
+    z, y, x = uneven(seed)
+    values = as_volume((abs(z) < 3) & (abs(y) < 20) & (abs(x) < 20))
+    found = measure(values, UNEVEN)
+    assert values.sum() * np.prod(UNEVEN) == pytest.approx(6 * 40 * 40, rel=0.02)
+    assert found.area[0] == pytest.approx(2 * 40 * 40 + 4 * 40 * 6, rel=0.02)
+    assert found.thickness[0, 0] == pytest.approx(6, rel=0.05)
 
 
 def test_where_the_volume_cuts_an_object_there_is_no_surface():
