@@ -52,16 +52,21 @@ class TOMOSEG_AP_preferences(AddonPreferences):
         try:
             path, source = find_python(self.worker_python)
             layout.label(text=f"In use: {path} ({source})", icon="CHECKMARK")
+            needed = False
         except WorkerError as error:
             _sentence(layout, str(error), "ERROR")
+            needed = True
         layout.operator("tomoseg.check_worker", icon="VIEWZOOM")
-        _draw_setup(layout, self)
+        _draw_setup(layout, self, needed=needed)
         for line in self.report.splitlines():
             layout.label(text=line)
 
 
-def _draw_setup(layout: Any, chosen: Any) -> None:
-    """The worker's own environment: three buttons or how far it is, how it ended, and where from."""
+def _draw_setup(layout: Any, chosen: Any, *, needed: bool) -> None:
+    """The worker's own environment: three buttons or how far it is, how it ended, and where from.
+
+    needed: there is no worker yet, so that the reason against a set-up matters.
+    """
     job, last = HANDLE.job, HANDLE.outcome
     if job is not None and job.step == "worker_setup":
         layout.label(text=job.message)
@@ -72,7 +77,7 @@ def _draw_setup(layout: Any, chosen: Any) -> None:
         return
     for name, icon in (("install_worker", "IMPORT"), ("repair_worker", "FILE_REFRESH"), ("remove_worker", "TRASH")):
         layout.operator(f"tomoseg.{name}", icon=icon)
-    if reason := HANDLE.job is None and refusal(plan_for(chosen), bpy.app.online_access):
+    if reason := needed and HANDLE.job is None and refusal(plan_for(chosen), bpy.app.online_access):
         _sentence(layout, reason, "INFO")
     if last is not None and last.step == "worker_setup":
         _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")

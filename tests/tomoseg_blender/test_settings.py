@@ -144,8 +144,10 @@ def test_the_preferences_say_which_python_is_in_use_or_what_to_do(part, monkeypa
     preferences.TOMOSEG_AP_preferences.draw(owner, bpy.context)
     assert ("CHECKMARK", f"In use: {os.environ['TOMOSEG_PYTHON']} (from TOMOSEG_PYTHON)") in lines
     assert [text for _, text in lines[-2:]] == ["The worker is complete.", "Python 3.11"]
+    assert "INFO" not in [icon for icon, _ in lines], "with a worker, what a set-up would need is no news"
     lines.clear()
     owner.worker_python = str(tmp_path / "gone")
     preferences.TOMOSEG_AP_preferences.draw(owner, bpy.context)
     assert lines[0][0] == "ERROR"
-    assert "does not exist: choose another interpreter" in " ".join(text for _, text in lines)
+    said = " ".join(text for _, text in lines)
+    assert "does not exist: choose another interpreter" in said and "Blender may not use the network" in said

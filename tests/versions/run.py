@@ -60,6 +60,13 @@ def run(name: str, built: Path, folder: Path) -> dict[str, Any]:
     return dict(json.loads(told[-1][7:]))
 
 
+def validate(suite: str, built: Path) -> "subprocess.CompletedProcess[str]":
+    """What a real Blender's own `extension validate` says of the zip."""
+    words = [sys.executable, str(gui_tool()), "exec", "--suite", suite, "--bind", f"{built.parent}:/out", "--"]
+    words += ["blender", "--command", "extension", "validate", f"/out/{built.name}"]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
 def _in_tree(suite: str, folder: Path, built: str) -> list[str]:
     """The command that runs the steps in a tree of blender-gui; the worker's Python and its base are bound into it."""
     bound = {str(folder): "/out", str(ROOT): INSIDE, sys.prefix: sys.prefix, sys.base_prefix: sys.base_prefix}

@@ -1,0 +1,173 @@
+"""A new user's first hour: install the zip, set the worker's Python, and go from a file to a figure. Needs a worker.
+
+What asks for a file (the zip, the project's folder, the tomogram) is given it by the operator behind the dialog; all
+else is done by the panels' buttons, keys and strokes of the mouse. The seconds of each step go into the facts.
+"""
+
+import importlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+from scenery import PACKAGE, PLACES, SHAPE, boxes_in, painted, part, saved, settings, tomogram
+
+PATIENCE = 400
+BOXED = PLACES[:6]
+
+
+def steps(gui):
+    python = os.environ.pop("TOMOSEG_PYTHON", "")
+    if not python:
+        gui.facts["skipped"] = "no worker: run.py binds the one that TOMOSEG_PYTHON names"
+        return
+    gui.facts["seconds"] = {}
+    yield from timed(gui, "install the zip", install(gui))
+    yield from timed(gui, "set and check the worker's Python", choose_worker(gui, python))
+    yield from timed(gui, "project and tomogram", begin(gui))
+    yield from timed(gui, "boxes", boxes(gui))
+    yield from timed(gui, "paint", paint(gui))
+    for number, (panel, button, made) in enumerate(STEPS):
+        settings().train.iterations, settings().train.batch_size = 4, 8
+        settings().figure.width, settings().figure.height, settings().figure.samples = 480, 360, 2
+        yield from timed(gui, button, press(gui, panel, f"tomoseg.{button}", made))
+        yield from gui.photograph(f"install_{number + 6}_{button}")
+
+
+STEPS = (
+    ("TOMOSEG_PT_trainset", "build_trainset", "trainsets/vesicle.npz"),
+    ("TOMOSEG_PT_train", "train", "networks/vesicle.safetensors"),
+    ("TOMOSEG_PT_apply", "apply", "segmentations/cell__vesicle.mrc"),
+    ("TOMOSEG_PT_merge", "merge", "masks/cell__mask.mrc"),
+    ("TOMOSEG_PT_results", "import_mask", "surfaces/cell__vesicle.ply"),
+    ("TOMOSEG_PT_figure", "figure", "figures/*.png"),
+)
+
+
+def timed(gui, name, doing):
+    began = time.monotonic()
+    yield from doing
+    gui.facts["seconds"][name] = round(time.monotonic() - began, 1)
+
+
+def install(gui):
+    """Get Extensions > Install from Disk, in a Blender that does not have it."""
+    addons = bpy.context.preferences.addons
+    if PACKAGE in addons:  # run.py installed it for the other stages
+        bpy.ops.extensions.package_uninstall(repo_index=repository(), pkg_id="tomoseg")
+        for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:
+            del sys.modules[name]
+    assert PACKAGE not in addons and not hasattr(bpy.types, "TOMOSEG_PT_train")
+    bpy.context.preferences.active_section = "EXTENSIONS"
+    area = gui.area("VIEW_3D")
+    area.type = "PREFERENCES"
+    yield from redrawn(gui)
+    gui.picture("install_1_before")
+    (built,) = Path(os.environ["BLENDER_USER_RESOURCES"]).glob("tomoseg-*.zip")
+    bpy.ops.extensions.package_install_files(filepath=str(built), repo="user_default", enable_on_install=True)
+    assert PACKAGE in addons and hasattr(bpy.types, "TOMOSEG_PT_train")
+    yield from redrawn(gui)
+    gui.picture("install_2_installed")
+
+
+def repository():
+    repos = bpy.context.preferences.extensions.repos
+    return next(number for number, one in enumerate(repos) if one.module == "user_default")
+
+
+def redrawn(gui):
+    """As gui.redrawn, while no 3D view is there."""
+    for _ in range(4):
+        for area in gui.window.screen.areas:
+            area.tag_redraw()
+        yield 0.4
+
+
+def choose_worker(gui, python):
+    """Add-ons > Tomoseg: name the interpreter, press Check Worker."""
+    own = bpy.context.preferences.addons[PACKAGE].preferences
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Tomoseg"
+    bpy.ops.preferences.addon_expand(module=PACKAGE)
+    yield from redrawn(gui)
+    gui.picture("install_3_no_worker")
+    own.worker_python = python
+    bpy.ops.tomoseg.check_worker("INVOKE_DEFAULT")
+    yield from gui.until(lambda: own.report not in ("", "Checking …"), seconds=PATIENCE, what="the worker's report")
+    assert own.report.startswith("The worker is complete"), own.report
+    gui.facts["report"] = own.report.splitlines()[0]
+    yield from redrawn(gui)
+    gui.picture("install_4_worker")
+    gui.area("PREFERENCES").type = "VIEW_3D"
+    yield from redrawn(gui)
+
+
+def begin(gui):
+    """A new project, the file of a microscope imported, the workspace, a feature."""
+    folder = gui.folder / "project"
+    shutil.rmtree(folder, ignore_errors=True)
+    for one in list(bpy.data.objects):
+        bpy.data.objects.remove(one)
+    geometry = part("tomo.geometry").Geometry((10.0, 10.0, 10.0), (300.0, -200.0, 100.0))
+    part("tomo.mrc").write_mrc(gui.folder / "cell.mrc", tomogram(), geometry)
+    bpy.ops.tomoseg.create_project(directory=str(folder))
+    bpy.ops.tomoseg.workspace()
+    yield from gui.until(lambda: gui.has("IMAGE_EDITOR") and gui.has_tab("Tomoseg"), what="the workspace")
+    bpy.ops.tomoseg.import_tomogram(filepath=str(gui.folder / "cell.mrc"))
+    yield from ended(gui, "the import")
+    bpy.ops.tomoseg.add_feature(name="vesicle")
+    bpy.ops.tomoseg.show_tomogram()
+    settings().tomograms["cell"].slice_z, settings().box_size = 10, 48
+    yield from gui.open_panel("TOMOSEG_PT_boxes")
+    yield from gui.press_button("tomoseg.use_box_tool")
+    yield from gui.photograph("install_5a_shown")
+
+
+def boxes(gui):
+    """A click on each of six rings; E, and two where nothing is."""
+    for x, y in BOXED:
+        yield from gui.click(gui.place_of(x + 0.5, y + 0.5))
+    yield from gui.key("E")
+    yield from gui.until(lambda: settings().box_kind == "negative", what="E")
+    for x, y in ((120, 170), (200, 175), (110, 135)):
+        yield from gui.click(gui.place_of(x + 0.5, y + 0.5))
+    yield from gui.until(lambda: len(boxes_in(gui.folder / "project")) == len(BOXED) + 3, what="the boxes")
+
+
+def paint(gui):
+    """B, and along each boxed ring."""
+    yield from gui.move(gui.place_of(130, 120))
+    yield from gui.key("B")
+    yield from gui.until(lambda: bpy.context.mode == "PAINT_TEXTURE", what="painting")
+    settings().brush_radius = 2.0
+    yield 0.7
+    for number, (x, y) in enumerate(BOXED):
+        radius = np.sqrt(144 - 4 * (number % 3) ** 2)  # of the ring in slice 10; its middle is at 10 + number % 3
+        turns = [(x + radius * np.cos(turn), y + radius * np.sin(turn)) for turn in np.linspace(0, 2 * np.pi, 13)]
+        yield from gui.drag([gui.place_of(*place) for place in turns], between=2)
+    yield from gui.photograph("install_5b_painted")
+    assert (painted(10) == 1).sum() > 100 * len(BOXED), (painted(10) == 1).sum()
+    yield from gui.open_panel("TOMOSEG_PT_paint")
+    yield from gui.press_button("tomoseg.finish_painting")
+    yield from gui.until(lambda: bpy.context.mode == "OBJECT", what="the end of painting")
+    yield from gui.until(lambda: np.array_equal(saved(gui, 10), painted(10)), what="the label in the project")
+    assert painted(10).shape == SHAPE[1:]
+
+
+def press(gui, panel, button, made):
+    """Open a panel, press its button, wait for the job's end and its file."""
+    yield from gui.open_panel(panel)
+    yield from gui.press_button(button)
+    yield 0.5
+    yield from ended(gui, button)
+    yield from gui.until(lambda: any((gui.folder / "project").glob(made)), seconds=PATIENCE, what=made)
+
+
+def ended(gui, what):
+    jobs = importlib.import_module(f"{PACKAGE}.tomoseg_blender.jobs")
+    yield from gui.until(lambda: jobs.running() is None, seconds=PATIENCE, what=what)
+    last = jobs.outcome()
+    assert last is None or not last.failed, last
