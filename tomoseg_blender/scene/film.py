@@ -133,6 +133,8 @@ def render_film(
     set_quality(scene, samples)
     compat.set_video_output(scene.render)
     scene.render.fps, scene.render.fps_base = rate, 1.0
+    # Meshes go to Cycles once for the whole film; a slice's new pixels would not get there.
+    scene.render.use_persistent_data = show_slice is None
     with replacing(path.absolute()) as temporary, _at_each_frame(scene, told, show_slice):
         scene.render.filepath = str(temporary)
         try:
