@@ -76,6 +76,19 @@ def test_a_map_becomes_density_from_its_lower_to_its_upper_value(vdb, part, geom
     assert [value for _, value in centres(part, tmp_path / "map.vdb")] == pytest.approx([0.25, 1.0])
 
 
+def test_half_precision_takes_half_of_the_disk_and_keeps_three_digits(vdb, part, geometry, tmp_path):
+    data = np.random.default_rng(3).uniform(0.1, 0.9, (16, 16, 16)).astype(np.float32)
+    sizes, values = {}, {}
+    for half in (True, False):
+        path = tmp_path / f"{half}.vdb"
+        vdb.write_map_vdb(data, path, "cell", geometry, 0.0, 1.0, half=half)
+        sizes[half], values[half] = path.stat().st_size, [value for _, value in centres(part, path)]
+    assert sizes[True] < 0.7 * sizes[False]
+    assert values[True] != values[False]
+    np.testing.assert_allclose(values[True], values[False], rtol=1e-3)
+    np.testing.assert_allclose(sorted(values[False]), np.sort(data.ravel()), rtol=1e-6)
+
+
 def test_a_large_volume_is_binned_to_the_part_that_is_filled(vdb, part, mask, geometry, tmp_path, monkeypatch):
     monkeypatch.setattr(vdb, "MAX_VOXELS", 400)
     assert vdb.bin_factor(SHAPE) == 2 and vdb.bin_factor((1, 1, 400)) == 1
