@@ -77,7 +77,7 @@ def test_a_map_becomes_density_from_its_lower_to_its_upper_value(vdb, part, geom
 
 
 def test_half_precision_takes_half_of_the_disk_and_keeps_three_digits(vdb, part, geometry, tmp_path):
-    data = np.random.default_rng(3).uniform(0.1, 0.9, (16, 16, 16)).astype(np.float32)
+    data = np.random.default_rng(3).uniform(0.1, 0.9, (24, 24, 24)).astype(np.float32)
     sizes, values = {}, {}
     for half in (True, False):
         path = tmp_path / f"{half}.vdb"
