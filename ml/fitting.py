@@ -110,6 +110,8 @@ class _Run:
                 self.trainer.recipe, self.limits.learning_rate, self.fraction, len(self.outcome.rows)
             )
             costs.append(self.trainer.step(rate))
+            while self.trainer.notes:
+                self.report.log(self.trainer.notes.pop(0))
             self.outcome.steps += 1
             self._tell_first_costs(costs)
         validation = self.trainer.validate()

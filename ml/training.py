@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ml.augment import NOTHING, Batch, cut
+from ml.faults import out_of_gpu_memory
 from ml.losses import shrink_known, shrink_label
 from ml.networks import SegmentationNetwork
 from ml.networks.base import initialise_glorot, initialise_truncated_normal
@@ -43,7 +44,7 @@ class Trainer:
     trainset: may be replaced at any time by `use`. The weights to keep are those of `averaged`, a running mean.
     fresh: begin with random weights. Otherwise the network's own means and deviations (batch normalisation) stay as
     they are: those of a few boxes, varied as they are and most of them full of feature, fit no whole slice.
-    began_with: what the network knew before, for its history.
+    began_with: what the network knew before, for its history. notes: what the user should know, until it is told.
     The same seed, boxes and steps give the same weights on the CPU.
     """
 
@@ -69,6 +70,7 @@ class Trainer:
         self.averaged: SegmentationNetwork = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = _optimiser(self.network, recipe)
         self.steps_done = 0
+        self.notes: list[str] = []
         self.use(trainset)
 
     def use(self, trainset: Trainset, urgent: Sequence[int] = ()) -> None:
@@ -98,7 +100,24 @@ class Trainer:
         return stride * math.ceil(self.recipe.patch * self.trainset.info.box_size / stride)
 
     def step(self, learning_rate: float) -> float:
-        """One training step; returns its loss. Raises ExplodedError where it is no number any more, or huge."""
+        """One training step; returns its loss. Raises ExplodedError where it is no number any more, or huge.
+
+        Where a graphics card lacks the memory for a batch, batches are smaller from then on; `notes` says so.
+        """
+        while True:
+            try:
+                return self._step(learning_rate)
+            except RuntimeError as error:
+                if not out_of_gpu_memory(error) or self.recipe.batch_size < 2:
+                    raise
+            self.optimiser.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+            self.recipe = replace(self.recipe, batch_size=self.recipe.batch_size // 2)
+            self.notes.append(
+                f"The graphics card's memory is too small: going on with {self.recipe.batch_size} boxes per step."
+            )
+
+    def _step(self, learning_rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         chosen = self._next(self.recipe.batch_size)

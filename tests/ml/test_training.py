@@ -98,6 +98,34 @@ def test_a_learning_rate_that_is_too_high_stops_with_a_sentence():
             trainer.step(1e30)
 
 
+def test_a_graphics_card_without_memory_gets_smaller_batches_and_says_so():
+    class Lines(Silent):
+        def __init__(self):
+            self.lines = []
+
+        def log(self, message):
+            self.lines.append(message)
+
+    trainer, report = small_trainer(), Lines()
+    real = trainer._loss
+
+    def loss(network, batch):
+        if len(batch.images) > 1:
+            raise type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
+        return real(network, batch)
+
+    trainer._loss = loss
+    fit(trainer, Limits(1, 0.001), report, lambda _best: None)
+    said = [line for line in report.lines if "memory is too small" in line]
+    assert said == [
+        f"The graphics card's memory is too small: going on with {boxes} boxes per step." for boxes in (2, 1)
+    ]
+    assert (trainer.steps_done, trainer.recipe.batch_size) == (5, 1)
+    trainer._loss = lambda *_: (_ for _ in ()).throw(RuntimeError("some other mistake"))
+    with pytest.raises(RuntimeError, match="some other mistake"):
+        trainer.step(0.001)
+
+
 @pytest.mark.parametrize("name", ["today", "2017"])
 def test_classic_learns_with_both_recipes(name):
     network = build_network("classic", kernels=(4, 4, 1), sizes=(5, 5, 5))
