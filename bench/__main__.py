@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import psutil
 
 from bench import applying, latency, live, merging, surfaces, thresholds, training, window
 
-GROUPS = {
+GROUPS: dict[str, Callable[..., Iterable[dict[str, Any]]]] = {
     "applying": applying.rows,
     "latency": latency.rows,
     "live": live.rows,
@@ -37,18 +38,28 @@ def main(words: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where the large files go (12 GB; default: the temporary folder)")
     options = parser.parse_args(words)
     rows: list[dict[str, Any]] = []
-    described = machine()
+    report = {"machine": machine(), "quick": options.quick, "rows": rows}
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     print(_line("", HEADINGS, "aims"))
     for group in options.only:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            for row in GROUPS[group](Path(folder), quick=options.quick):
+            for row in _measured(group, Path(folder), quick=options.quick):
                 rows.append({"group": group, **row})
+                report["minutes"] = round((time.monotonic() - began) / 60, 1)
+                # After each row: a long run that is stopped leaves what it has found.
+                options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
                 print(_line(row["name"], [_shown(row.get(column)) for column in COLUMNS], _verdict(row)), flush=True)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": described, "quick": options.quick, "rows": rows}
-    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"Wrote {options.output}")
-    return int(any(missed(row) for row in rows))
+    return int(any(missed(row) or "failed" in row for row in rows))
+
+
+def _measured(group: str, folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
+    """The rows of one group; where it cannot go on, a last row that says so, and the other groups are measured."""
+    try:
+        yield from GROUPS[group](folder, quick=quick)
+    except RuntimeError as error:  # what the groups raise where a step fails, or nothing comes
+        yield {"name": f"{group}: failed", "failed": str(error)[-500:]}
 
 
 def machine() -> dict[str, Any]:
@@ -80,7 +91,9 @@ def missed(row: dict[str, Any]) -> list[str]:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Each aim, with a cross where it was missed."""
+    """Each aim, with a cross where it was missed; or why there is no figure."""
+    if "failed" in row:
+        return f"✗ {row['failed']}"
     wrong = missed(row)
     return ", ".join(f"{name} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in row.get("aims", {}).items())
 

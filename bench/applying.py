@@ -1,6 +1,7 @@
 """Start-up, preprocessing and applying, file to file, in processes of their own."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,17 @@ for z in range(0, tomogram.shape[0], 4):
 """
 
 
-def rows(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
     """Start-up, preprocessing, both networks, two depths, and eight flips."""
     side = QUICK_SIDE if quick else SIDE
     tiny = write_tomogram(folder / "tiny.mrc", (2, 64, 64), preprocessed=True)
     networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "classic")}
     helped = tomoseg("--help")
     idle = {name: _apply(network, tiny, folder) for name, network in networks.items()}
-    found = [_row("start-up: tomoseg --help", helped), _row("start-up: apply to 64×64×2", idle["default"])]
-    found += _preprocessing(folder, side)
+    yield _row("start-up: tomoseg --help", helped)
+    for name, taken in idle.items():
+        yield _row(f"start-up: apply {name} to 64×64×2", taken)
+    yield _preprocessing(folder, side)
     plan = [("default", 8, 1), ("default", 16, 1), ("default", 2, 8), ("classic", 2, 1)]
     for name, depth, flips in plan:
         tomogram = write_tomogram(folder / f"{depth}.mrc", (depth, side, side), preprocessed=True)
@@ -41,12 +44,11 @@ def rows(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
         row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
         if name == "default" and flips == 1:
             row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
-        found.append(row)
         tomogram.unlink()
-    return found
+        yield row
 
 
-def _preprocessing(folder: Path, side: int) -> list[dict[str, Any]]:
+def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
     command = [sys.executable, "-c", _PREPROCESS]
     tiny = write_tomogram(folder / "tiny_raw.mrc", (4, 64, 64), preprocessed=False)
     idle = measured([*command, str(tiny)])
@@ -55,7 +57,7 @@ def _preprocessing(folder: Path, side: int) -> list[dict[str, Any]]:
     raw.unlink()
     row = _row(f"preprocess {side}×{side}×8", taken)
     per_slice = (taken.cpu_seconds - idle.cpu_seconds) / 8 * (SIDE / side) ** 2
-    return [{**row, "cpu_seconds_per_4096_slice": round(per_slice, 2)}]
+    return {**row, "cpu_seconds_per_4096_slice": round(per_slice, 2)}
 
 
 def _apply(network: Path, tomogram: Path, folder: Path, *more: object) -> Measured:

@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.inputs import GEOMETRY, write_tomogram
-from bench.live_client import Annotator, LiveClient, Shown
+from bench.live_client import Annotator, LiveClient, NothingCameError, Shown
 from bench.process import tomoseg
 from ml.annotator import draw_boxes, feature_per_place
 from ml.scores import dice
@@ -27,6 +28,8 @@ FEATURE, NAME = "membrane", "cell_tomogram"
 SIZE = 64
 THRESHOLD = 0.8  # amplitude units, as merging takes it
 USEFUL = 0.5  # Dice of the slice in view
+STROKES, QUICK_STROKES, STROKE_AIM, STROKE_PATIENCE = 8, 2, 10.0, 60.0
+FEWEST_WRONG = 100  # pixels in a box of 64², for a person to correct it
 Row = dict[str, Any]
 
 
@@ -40,11 +43,18 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
         session.client.close()
 
 
+@dataclass
+class Strokes:
+    """taken: seconds until the effect was seen, the worker's CPU seconds, wrong pixels, was it to be erased?"""
+
+    taken: list[tuple[float, float, int, bool]] = field(default_factory=list)
+
+
 class _Session:
     """A live session and its annotator, who looks at one slice and never annotates it."""
 
     def __init__(self, folder: Path, size: tuple[int, int, int], *, quick: bool) -> None:
-        self.quick = quick
+        self.quick, self.strokes = quick, QUICK_STROKES if quick else STROKES
         cell = folder / "cell"
         tomoseg("simulate", "--output", cell, "--seed", 1, "--size", *size)
         tomoseg("import", cell / f"{NAME}.mrc", "--project", folder / "project", "--invert")
@@ -59,7 +69,7 @@ class _Session:
         self.negatives = [box for box in mine if box.kind == NEGATIVE]
         self.annotator = Annotator(self.project, NAME, FEATURE, self.truth)
         params = {"project": str(self.project.folder), "feature": FEATURE, "device": "cpu", "nice": 0}
-        self.client = LiveClient(**params, threads=os.cpu_count() or 1, max_seconds=10.0 if quick else 300.0)
+        self.client = LiveClient(**params, threads=os.cpu_count() or 1, max_seconds=10.0 if quick else 60.0)
         self.client.event("message", lambda _told: True, 0.0)
         self.client.tell("view", tomogram=NAME, z=self.z, region=None)
         self.began = 0.0
@@ -67,7 +77,6 @@ class _Session:
     def rows(self, seconds: float) -> Iterator[Row]:
         """Everything, in the order in which a person would meet it. seconds: of annotating."""
         yield self.first_overlay()
-        yield self.stroke_effect()
         yield from self.annotate(seconds)
         yield self.refresh()
         yield self.looks_by_itself()
@@ -84,33 +93,70 @@ class _Session:
         row = self.row("live: first box to first overlay of use", shown.at - self.began, 20.0, cpu)
         return {**row, "dice": round(self.score(shown), 3)}
 
-    def stroke_effect(self) -> Row:
-        """A correction where the slice in view is worst: until half of what was wrong in that box is right."""
-        time.sleep(5.0)
-        shown = self.client.shown[-1]
-        wrong = (shown.map > THRESHOLD) != self.truth[self.z]
-        places = feature_per_place(wrong, SIZE)
-        y, x = (int(place) for place in np.unravel_index(np.argmax(places), places.shape))
-        kind = POSITIVE if self.truth[self.z, y : y + SIZE, x : x + SIZE].any() else NEGATIVE
-        inside, before = (slice(y, y + SIZE), slice(x, x + SIZE)), int(places[y, x])
-        cpu = self.client.cpu_seconds()
-        at = self.annotator.add(Box(NAME, FEATURE, kind, (x + SIZE // 2, y + SIZE // 2, self.z), SIZE))
-        shown = self.client.preview(
-            lambda shown: int(((shown.map > THRESHOLD) != self.truth[self.z])[inside].sum()) <= before / 2, at
-        )
-        return self.row(f"live: a stroke's effect ({before} wrong pixels halved)", shown.at - at, 10.0, cpu)
-
     def annotate(self, seconds: float) -> Iterator[Row]:
-        """One positive and two negative boxes every six seconds; Dice of the slice in view as time goes by."""
-        marks = [10.0, 20.0, 40.0, 60.0, 90.0]
-        while (now := time.monotonic() - self.began) < marks[0] or now < seconds:
-            if now >= marks[0]:
+        """Boxes, and corrections on slices not looked at before; Dice of the slice in view as time goes by."""
+        strokes, marks = Strokes(), [10.0, 20.0, 40.0, 60.0, 90.0]
+        slices = [z for z in range(1, len(self.truth) - 1) if z != self.z]
+        np.random.default_rng(0).shuffle(slices)
+        while slices and (len(strokes.taken) < self.strokes or time.monotonic() - self.began < seconds):
+            time.sleep(2.0)
+            now = time.monotonic() - self.began
+            if marks and now >= marks[0]:
                 marks.pop(0)
                 yield self.dice_now(now)
-            if self.positives:
+            if len(strokes.taken) < self.strokes:
+                self.stroke(slices.pop(), strokes)
+            if self.positives and len(self.negatives) > 2:
                 self.annotator.add(self.positives.pop(), self.negatives.pop(), self.negatives.pop())
-            time.sleep(6.0)
+        if strokes.taken:
+            yield self.stroke_row(strokes)
         yield self.dice_now(time.monotonic() - self.began)
+
+    def stroke(self, z: int, strokes: "Strokes") -> None:
+        """A correction where slice z is worst: until half of what was wrong in that box is right.
+
+        By turns what is wrongly shown is marked as wrong (a negative box where nothing of the feature is, else a
+        painted one), and what is missing is painted. A slice with less than FEWEST_WRONG such pixels is left alone.
+        """
+        erase, truth, shown = len(strokes.taken) % 2 == 0, self.truth[z], self.look(z)
+        threshold = self.client.last("state").get("threshold") or THRESHOLD  # as Blender draws it
+        before = shown.map > threshold
+        wrong = before & ~truth if erase else truth & ~before
+        places = feature_per_place(wrong, SIZE)
+        y, x = (int(place) for place in np.unravel_index(np.argmax(places), places.shape))
+        inside, count = (slice(y, y + SIZE), slice(x, x + SIZE)), int(places[y, x])
+        if count < FEWEST_WRONG:
+            return
+        kind = POSITIVE if truth[inside].any() else NEGATIVE
+        cpu = self.client.cpu_seconds()
+        at = self.annotator.add(Box(NAME, FEATURE, kind, (x + SIZE // 2, y + SIZE // 2, z), SIZE))
+        self.client.tell("changed")
+
+        def halved(shown: Shown) -> bool:
+            now = shown.map > threshold if shown.params["z"] == z else before
+            return int((now & ~truth if erase else truth & ~now)[inside].sum()) <= count / 2
+
+        try:
+            taken = self.client.preview(halved, at, STROKE_PATIENCE).at - at
+        except NothingCameError:
+            taken = STROKE_PATIENCE  # it misses its aim
+        strokes.taken.append((taken, self.client.cpu_seconds() - cpu, count, erase))
+        self.look(self.z)
+
+    def look(self, z: int) -> Shown:
+        """Show slice z, by the network of now: the second map of it, since the first may be two seconds old."""
+        at = self.client.tell("view", tomogram=NAME, z=z, region=None)
+        first = self.client.preview(lambda shown: shown.params["z"] == z, at)
+        return self.client.preview(lambda shown: shown.params["z"] == z, first.at)
+
+    def stroke_row(self, strokes: "Strokes") -> Row:
+        """Median and worst of all corrections."""
+        seconds, cpu, wrong, erased = zip(*strokes.taken, strict=True)
+        name = f"live: effect of {len(seconds)} strokes, {sum(erased)} on what is wrongly shown"
+        row = self.row(name, statistics.median(seconds), STROKE_AIM)
+        row["aims"]["slowest_seconds"] = STROKE_AIM
+        more = {"slowest_seconds": round(max(seconds), 2), "cpu_seconds": round(statistics.median(cpu), 2)}
+        return {**row, **more, "each": [round(each, 2) for each in seconds], "wrong_pixels": list(wrong)}
 
     def dice_now(self, now: float) -> Row:
         """What is on screen."""
@@ -167,7 +213,7 @@ class _Session:
         """The last training, with all its files."""
         at, cpu = self.client.tell("view", tomogram=NAME, z=self.z, region=None), self.client.cpu_seconds()
         self.client.tell("finish")
-        answer = self.client.wait(lambda: self.client.answer, 900.0)
+        answer = self.client.wait(lambda: self.client.answer, 300.0)
         result = answer["result"]
         row: Row = {"name": f"live: finish ({result['iterations']} iterations)", "dice": round(self.score(), 3)}
         spent = self.client.cpu_seconds() - cpu

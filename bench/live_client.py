@@ -22,6 +22,10 @@ LIVE_ID = "live"
 Message = dict[str, Any]
 
 
+class NothingCameError(RuntimeError):
+    """What was waited for did not come in time; the session goes on."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """A preview as it came. at: monotonic seconds. map: [y, x] in amplitude units."""
@@ -57,14 +61,14 @@ class LiveClient:
         return now
 
     def wait(self, wanted: Callable[[], Any], seconds: float = 120.0) -> Any:
-        """What `wanted` gives once it is not None; raises RuntimeError where the session ends or nothing comes."""
+        """What `wanted` gives once it is not None. Raises NothingCameError, or RuntimeError where the session ends."""
         end = time.monotonic() + seconds
         with self._changed:
             while (found := wanted()) is None:
                 if self.answer is not None and "error" in self.answer:
                     raise RuntimeError(self.answer["error"]["message"])
                 if not self._changed.wait(max(0.0, end - time.monotonic())):
-                    raise RuntimeError(f"Nothing came in {seconds:.0f} s; the last message was {self.told[-1:]}.")
+                    raise NothingCameError(f"Nothing came in {seconds:.0f} s; the last message was {self.told[-1:]}.")
         return found
 
     def preview(self, wanted: Callable[[Shown], bool], since: float, seconds: float = 120.0) -> Shown:

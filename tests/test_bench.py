@@ -27,7 +27,7 @@ def test_a_process_that_fails_is_no_measurement():
 
 def test_merging_is_measured_file_to_file(tmp_path, monkeypatch):
     monkeypatch.setattr(merging, "QUICK_SHAPE", (3, 20, 30))
-    rows = merging.rows(tmp_path, quick=True)
+    rows = list(merging.rows(tmp_path, quick=True))
     assert [row["name"] for row in rows] == ["merge 4 int8 maps of 30×20×3", "merge 4 float16 maps of 30×20×3"]
     assert all(row["seconds"] > 0 and row["peak_memory_mb"] > 1 for row in rows)
 
@@ -42,6 +42,22 @@ def test_the_table_is_printed_and_written_and_a_missed_aim_is_an_error(tmp_path,
     assert told["machine"]["torch"]
     monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: rows[1:])
     assert table.main(["--only", "merging", "--output", str(tmp_path / "bench.json")]) == 0
+
+
+def test_what_was_measured_is_written_at_once_and_a_group_that_fails_does_not_stop_the_rest(tmp_path, monkeypatch):
+    output = tmp_path / "bench.json"
+
+    def breaking(folder, *, quick):
+        yield {"name": "first", "seconds": 1.0}
+        assert [row["name"] for row in json.loads(output.read_text())["rows"]] == ["first"]
+        raise RuntimeError("the step ended")
+
+    monkeypatch.setitem(table.GROUPS, "training", breaking)
+    monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: [{"name": "after", "seconds": 2.0}])
+    assert table.main(["--only", "training", "merging", "--output", str(output)]) == 1
+    rows = json.loads(output.read_text())["rows"]
+    assert [row["name"] for row in rows] == ["first", "training: failed", "after"]
+    assert rows[1]["failed"] == "the step ended"
 
 
 def test_a_moved_threshold_is_measured_from_the_request_to_the_file(tmp_path):
