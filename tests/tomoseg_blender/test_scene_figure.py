@@ -136,6 +136,18 @@ def test_the_slice_plane_shows_its_greys_as_written(figure, cell, part, tmp_path
     assert at(built, pixels, (30, 4, 0.5))[:3] == pytest.approx([0.0] * 3, abs=0.02)
 
 
+@pytest.mark.parametrize("preset", ["overview", "cut_open"])
+def test_what_is_painted_on_the_slice_is_not_in_the_figure(figure, cell, part, tmp_path, preset):
+    plane = part("tomoseg_blender.scene.slices").show_slice(cell, "z", 0, np.full(SHAPE, 0.75, np.float32), 0.0, 1.0)
+    paint = bpy.data.images.new("paint", SHAPE[2], SHAPE[1])
+    paint.pixels.foreach_set(np.tile(np.float32([1, 0, 0, 1]), SHAPE[1] * SHAPE[2]))
+    materials = part("tomoseg_blender.scene.materials")
+    materials.set_overlay(plane.active_material, "Label", paint)
+    built, pixels = render(figure, cell, tmp_path, slice_axis="z", preset=preset)
+    assert at(built, pixels, (50, 36, 0.5))[:3] == pytest.approx([0.75] * 3, abs=0.02)
+    assert materials.overlay_image(plane.active_material, "Label") == paint, "the person still sees it"
+
+
 def test_objects_stand_on_the_slice_which_is_darker_right_there(figure, cell, part, tmp_path):
     part("tomoseg_blender.scene.slices").show_slice(cell, "z", 0, np.full(SHAPE, 0.75, np.float32), 0.0, 1.0)
     meshes = part("tomoseg_blender.scene.meshes")

@@ -17,6 +17,7 @@ from ...tomo.errors import TomosegError
 from .. import child_blender, sight, state, viewing
 from ..scene import figure, film, slices, tomogram
 from ..scene.framing import best_azimuth
+from ..scene.materials import SLICE
 from ..settings import FigureSettings, FilmSettings, settings_of
 from .common import Action, OfTomogram
 from .figure import figure_settings
@@ -98,7 +99,9 @@ def _sweep(scene: Scene, built: Any, item: Any, empty: Any, axis: str, count: in
     def show(number: int) -> None:
         size = item.shape[slices.AXES.index(axis)]
         index = min(size - 1, (number - 1) * size // max(1, count - 1))
-        built.plane.location = _show_index(scene, item, axis, index).location
+        shown = _show_index(scene, item, axis, index)
+        built.plane.location = shown.location
+        built.plane.active_material.node_tree.nodes[SLICE].image = slices.shown_image(shown)
 
     return show
 

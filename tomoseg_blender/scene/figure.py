@@ -19,7 +19,7 @@ from ...tomo.geometry import require_voxel_size
 from . import box_edges, legend
 from . import figure_parts as parts
 from . import figure_stage as stage
-from .figure_look import figure_material, forget_materials, slice_with_contacts
+from .figure_look import figure_material, forget_materials, prepare_slice
 from .figure_sheet import Sheet, text_size
 from .framing import ELEVATION, MARGIN, Frame, best_azimuth, frame_points, to_pixels
 from .materials import feature_material
@@ -111,8 +111,8 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     if plane is not None:
         plane = parts.add_copy(scene, plane)
         parts.show_unlit(plane)
-        if settings.preset != "cut_open":  # what is cut away would still darken it
-            slice_with_contacts(plane, frame.width)
+        # What is cut away would still darken it.
+        prepare_slice(plane, None if settings.preset == "cut_open" else frame.width)
     edges = _add_outline(scene, tomogram, frame, settings)
     sheet, bar = _add_sheet(scene, camera, frame, lines, settings)
     forget_materials()

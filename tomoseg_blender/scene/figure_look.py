@@ -9,7 +9,7 @@ import bpy
 
 from . import marks
 from .figure_parts import MATERIAL_KIND, give_material
-from .materials import node_tree
+from .materials import OVERLAYS, node_tree, set_overlay
 
 CUT = "Cut"
 EDGE_FROM, EDGE_SHARE, EDGE_DARKNESS = 0.7, 0.7, 0.22  # how far turned away, how much is covered, what is left
@@ -49,18 +49,21 @@ def figure_material(material: Any, width: float, cut: Any | None = None) -> Any:
     return made
 
 
-def slice_with_contacts(plane: Any, width: float) -> None:
-    """Let the figure's copy of a slice plane be darker where objects stand on it; elsewhere it shows its exact greys.
+def prepare_slice(plane: Any, width: float | None) -> None:
+    """Let the figure's copy of a slice plane show its greys alone, without what was painted or predicted on it.
 
-    width: of the picture, in Blender units.
+    width: of the picture, in Blender units: it is darker right where objects stand on it; None: it is not.
     """
     made = plane.active_material.copy()
     marks.mark(made, MATERIAL_KIND)
+    for overlay in OVERLAYS:
+        set_overlay(made, overlay, None)
     tree = node_tree(made)
-    light = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
-    for node in tree.nodes:
-        if node.type == "EMISSION":
-            tree.links.new(light, node.inputs["Strength"])
+    if width is not None:
+        light = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
+        for node in tree.nodes:
+            if node.type == "EMISSION":
+                tree.links.new(light, node.inputs["Strength"])
     give_material(plane, made)
 
 
