@@ -128,7 +128,7 @@ def _tiles(mask: Mask, z0: int, ids: NDArray[np.int32]) -> Iterator[_Tile]:
 
 def _cropped(tile: _Tile) -> _Tile:
     """The smallest block around the tile's components: most tiles are mostly empty."""
-    box = find_objects(tile.rows > 0)[0]
+    box = find_objects(tile.rows > 0, 1)[0]
     around = tuple(slice(part.start, part.stop + 2 * HALO) for part in box)
     corner = tile.corner + np.array([part.start for part in box])
     return _Tile(tile.value, np.ascontiguousarray(tile.inside[around]), tile.rows[box], corner)
