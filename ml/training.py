@@ -77,8 +77,7 @@ class Trainer:
         """Train on these boxes from the next step on.
 
         urgent: numbers of boxes that have just changed: half of the next batches is theirs, until each was seen
-        `URGENT_LOOKS` times. Among a hundred boxes, a new one would else be met once in many seconds; with a quarter,
-        a correction was seen after up to 100 steps, with half after 35 (docs/live.md).
+        `URGENT_LOOKS` times. Among a hundred boxes, a new one would else be met once in many seconds (docs/live.md).
         """
         self.trainset = trainset
         self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
