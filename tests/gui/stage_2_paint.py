@@ -18,6 +18,7 @@ def steps(gui):
     yield from in_the_image_editor(gui)
     yield from radius(gui)
     yield from other_slice(gui)
+    yield from other_box(gui)
     yield from computed(gui)
     yield from flood(gui)
     yield from leave(gui)
@@ -130,6 +131,19 @@ def other_slice(gui):
     yield from undo_until(gui, lambda: shown_slice() == 11, first, "the slice of the stroke")
     yield from undo_until(gui, lambda: not painted(11).any(), first, "the stroke is taken back")
     yield from gui.until(lambda: not saved(gui, 11).any(), what="and the file follows")
+
+
+def other_box(gui):
+    """A jump to a box of another slice while painting; undo comes back to the stroke's slice before the stroke goes."""
+    first = painted(10)
+    assert shown_slice() == 11 and not painted(11).any()
+    yield from stroke(gui, [gui.place_of(150, 50), gui.place_of(200, 60)], z=11)
+    yield from gui.key("RIGHT_ARROW")
+    yield from gui.until(lambda: shown_slice() == 10, what="the box's slice")
+    assert bpy.context.mode == "PAINT_TEXTURE"
+    yield from undo_until(gui, lambda: shown_slice() == 11, first, "the slice of the stroke after a jump")
+    assert painted(11).any(), "the stroke went before its slice was in view"
+    yield from undo_until(gui, lambda: not painted(11).any(), first, "the stroke is taken back after a jump")
 
 
 def undo_until(gui, condition, first, what):

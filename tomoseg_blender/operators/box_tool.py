@@ -137,6 +137,7 @@ class TOMOSEG_OT_next_feature(Action, Operator):
     bl_description = "Go on with the next feature of the list: its boxes and its labels"
     bl_options = {"REGISTER", "UNDO"}
     needs = "no_feature"
+    moves = True
 
     def act(self, context: Context) -> str:
         group = context.scene.tomoseg

@@ -80,6 +80,7 @@ class TOMOSEG_OT_next_box(Action, Operator):
     bl_description = "Go to the next or previous box of the feature in this tomogram, and select it"
     bl_options = {"REGISTER", "UNDO"}
     needs = "not_shown"
+    moves = True
 
     step: IntProperty(name="Step", default=1)  # type: ignore[valid-type]
 

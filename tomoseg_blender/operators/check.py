@@ -56,6 +56,7 @@ class TOMOSEG_OT_go_to_finding(Action, Operator):
     bl_description = "Show the box or the slice that a finding is about"
     bl_options = {"REGISTER", "UNDO"}
     needs = "no_tomogram"
+    moves = True
 
     number: IntProperty(name="Number", description="Of the finding in the list, from 0", min=0)  # type: ignore[valid-type]
 

@@ -6,7 +6,7 @@ from bpy.props import StringProperty
 from bpy.types import Context, Event
 
 from ...tomo.errors import TomosegError
-from .. import jobs, state
+from .. import compat, jobs, state
 from ..keeping import looks_only
 
 
@@ -15,12 +15,13 @@ class Action:
 
     needs: the field of `scene.tomoseg.reasons` that must be empty. waits: the step runs in the worker, which does
     one thing at a time. refreshes: something in the project may have changed; False for what is done many times a
-    second.
+    second. moves: another slice may be in view afterwards, which an undo must bring back with its strokes.
     """
 
     needs: str = ""
     waits: bool = False
     refreshes: bool = True
+    moves: bool = False
 
     @classmethod
     def poll(cls: Any, context: Context) -> bool:
@@ -47,6 +48,8 @@ class Action:
         finally:
             if self.refreshes:
                 state.refresh(context.scene)
+        if self.moves:
+            compat.keep_step_while_painting(context, self.bl_label)
         if sentence:
             self.report({"INFO"}, sentence)
         return {"FINISHED"}

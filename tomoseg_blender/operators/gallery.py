@@ -41,6 +41,7 @@ class TOMOSEG_OT_pick_tile(Action, Operator):
     bl_label = "Go to Box of Gallery"
     bl_description = "Show the box that is clicked in the gallery, on its slice"
     bl_options = {"REGISTER", "UNDO"}
+    moves = True
 
     @classmethod
     def poll(cls, context: Context) -> bool:

@@ -9,7 +9,7 @@ from bpy.types import Context, Operator, Scene
 
 from ...tomo.carry import scale_between
 from ...tomo.errors import TomosegError
-from .. import compat, jobs, painting, pictures, state, viewing
+from .. import jobs, painting, pictures, state, viewing
 from ..properties import AXES
 from ..scene import slices
 from ..scene.slice_pixels import automatic_window
@@ -22,6 +22,7 @@ class TOMOSEG_OT_show_tomogram(OfTomogram, Action, Operator):
     bl_description = "Show the tomogram's slice as a plane at true scale, with its boxes and labels"
     bl_options = {"REGISTER", "UNDO"}
     needs = "no_tomogram"
+    moves = True
 
     def act(self, context: Context) -> str:
         item = state.tomogram_named(context.scene, self.tomogram)
@@ -39,6 +40,7 @@ class TOMOSEG_OT_next_tomogram(Action, Operator):
     bl_description = "Show the next or previous tomogram of the project"
     bl_options = {"REGISTER", "UNDO"}
     needs = "no_tomogram"
+    moves = True
 
     step: IntProperty(name="Step", default=1)  # type: ignore[valid-type]
 
@@ -57,6 +59,7 @@ class TOMOSEG_OT_next_variant(Action, Operator):
     bl_description = "Show the same slice, with the same contrast, in the next variant or bin, such as the denoised one"
     bl_options = {"REGISTER", "UNDO"}
     needs = "not_shown"
+    moves = True
 
     def act(self, context: Context) -> str:
         scene = context.scene
@@ -83,6 +86,7 @@ class TOMOSEG_OT_slice_step(Action, Operator):
     bl_undo_group = "tomoseg slice"
     needs = "not_shown"
     refreshes = False
+    moves = True
 
     step: IntProperty(name="Step", description="Slices to go forward, or back", default=1)  # type: ignore[valid-type]
     axis: EnumProperty(  # type: ignore[valid-type]
@@ -92,7 +96,6 @@ class TOMOSEG_OT_slice_step(Action, Operator):
     def act(self, context: Context) -> None:
         axis = context.scene.tomoseg.axis if self.axis == "shown" else self.axis
         viewing.step(context.scene, axis, self.step)
-        compat.keep_step_while_painting(context, self.bl_label)
 
 
 class TOMOSEG_OT_automatic_contrast(Action, Operator):
