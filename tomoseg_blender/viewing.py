@@ -16,7 +16,7 @@ from . import painting, sections, state
 from .scene import boxes, labels, marks, slices, tomogram
 from .scene.slice_pixels import automatic_window, quick_step
 
-SHARPEN_SECONDS = 0.25
+SHARPEN_SECONDS = 0.05  # of rest, twice: see sharpen
 SIGHT = 0.85  # of the free part of a view: what lies further out is brought to the middle
 FRAME = 1.1  # the view is this much wider than the tomogram
 
@@ -294,20 +294,39 @@ def carry_view(scene: Scene, given: Any, wanted: Any, scale: Fraction) -> None:
             setattr(wanted, name, getattr(given, name))
 
 
+class _Rest:
+    """How often the timer has found the slice standing still since the last step."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+
+_REST = _Rest()
+
+
 def _sharpen_soon() -> None:
     """Show a large slice in full once it has stood still for a moment; nothing in background mode."""
     if bpy.app.background:
         return
     if bpy.app.timers.is_registered(sharpen):
         bpy.app.timers.unregister(sharpen)
+    _REST.ticks = 0
     bpy.app.timers.register(sharpen, first_interval=SHARPEN_SECONDS)
 
 
-def sharpen() -> None:
-    """Show the slices that stand still in full."""
+def sharpen() -> float | None:
+    """Timer: show the slices that stand still in full.
+
+    Blender asks its timers before it looks at the keys that came while it drew. Where drawing is slow, only the second
+    tick knows that no key is held down: the next step would have begun anew.
+    """
+    _REST.ticks += 1
+    if _REST.ticks < 2:
+        return SHARPEN_SECONDS
     for scene in bpy.data.scenes:
         if scene.tomoseg.folder:
             try:
                 show_again(scene)
             except TomosegError as error:
                 scene.tomoseg.reasons.next_step = str(error)
+    return None

@@ -9,6 +9,7 @@ Float = NDArray[np.float32]
 Quads = NDArray[np.complex128]
 QUICK_SIDE = 2048  # larger slices step at a fraction of their resolution
 _SAMPLES = 200_000
+_BAND_ROWS = 64  # what lies between stays in the processor's cache: at 4096² a third less time
 _KEPT_BUFFERS = 2  # one in full and one quick; at 4096² the full one takes 268 MB
 _buffers: dict[tuple[int, int], Quads] = {}
 
@@ -38,11 +39,14 @@ def grey_pixels(pixels: NDArray[Any], low: float, high: float, invert: bool) -> 
     """
     buffer = _buffer_for((pixels.shape[0], pixels.shape[1]))
     scale = 255.0 / (high - low) if high != low else 0.0
-    steps = np.multiply(pixels, np.float32(scale), dtype=np.float32)
-    steps += np.float32(0.5 - low * scale)  # half a step up, so that cutting off the fraction rounds
-    np.fmax(steps, 0.0, out=steps)  # fmax, not clip: it turns NaN into 0
-    np.minimum(steps, 255.0, out=steps)
-    np.take(_INVERTED if invert else _PLAIN, steps.astype(np.uint8), out=buffer, mode="clip")
+    table = _INVERTED if invert else _PLAIN
+    for row in range(0, pixels.shape[0], _BAND_ROWS):
+        band = slice(row, row + _BAND_ROWS)
+        steps = np.multiply(pixels[band], np.float32(scale), dtype=np.float32)
+        steps += np.float32(0.5 - low * scale)  # half a step up, so that cutting off the fraction rounds
+        np.fmax(steps, 0.0, out=steps)  # fmax, not clip: it turns NaN into 0
+        np.minimum(steps, 255.0, out=steps)
+        np.take(table, steps.astype(np.uint8), out=buffer[band], mode="clip")
     return buffer.view(np.float32).reshape(-1)
 
 
