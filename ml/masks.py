@@ -13,11 +13,10 @@ from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.features import PALETTE
 from tomo.geometry import Geometry
-from tomo.label_table import LabelEntry, entries_for, label_table_path, load_label_table
+from tomo.label_table import LabelEntry, check_label_count, entries_for, label_table_path, load_label_table
 from tomo.mrc import Tomogram
 from tomo.names import feature_of, tomogram_name
 
-MOST_LABELS = 1000
 SLAB_VOXELS = 16 * 2**20
 SAMPLED_SLICES = 4
 Region = tuple[slice, slice, slice]
@@ -160,11 +159,7 @@ def _find_labels(mask: Mask, report: Report) -> tuple[dict[int, tuple[int, Regio
             counts[value] = counts.get(value, 0) + int(np.count_nonzero(slab[box] == value))
             moved = (slice(box[0].start + z0, box[0].stop + z0), box[1], box[2])
             boxes[value] = _union(boxes[value], moved) if value in boxes else moved
-        if len(counts) > MOST_LABELS:
-            raise TomosegError(
-                f"{mask.path} holds more than {MOST_LABELS} different labels, so it is an image or numbers its "
-                "objects one by one: give each feature one integer instead."
-            )
+        check_label_count(mask.path, len(counts))
     return {value: (counts[value], boxes[value]) for value in sorted(counts)}, _triangles(crossings), reach
 
 

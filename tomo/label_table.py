@@ -11,6 +11,7 @@ from .names import tomogram_name
 
 SCHEMA = 1
 LARGEST_VALUE = 32767  # masks are int8 up to 127 labels, int16 beyond
+MOST_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,12 @@ def _entry_from(entry: Any, path: Path) -> LabelEntry:
         return LabelEntry(value, name, check_colour(str(entry["colour"])))
     except (KeyError, TypeError, ValueError, TomosegError) as error:
         raise TomosegError(f"{path} holds a damaged label ({str(entry)[:60]}): restore the file.") from error
+
+
+def check_label_count(mask: Path, count: int) -> None:
+    """Raises TomosegError for a file with more different labels than any mask of features has."""
+    if count > MOST_LABELS:
+        raise TomosegError(
+            f"{mask} holds more than {MOST_LABELS} different labels, so it is an image or numbers its "
+            "objects one by one: give each feature one integer instead."
+        )

@@ -170,14 +170,14 @@ class TOMOSEG_OT_component_to_boxes(_OnComponent, Operator):
     def _by_voxels(self, scene: Scene, found: list[Component]) -> str:
         """The other components of the label are not shown: the worker reads them in the mask."""
         params = mask_edits.boxes_request(scene, found, self.slices, scene.tomoseg.box_size)
+        delete = self.delete  # the operator is gone when the worker is done
 
         def done(scene: Scene, result: dict[str, Any]) -> str:
             boxing.save_boxes(scene)
-            if self_delete:
+            if delete:
                 mask_edits.change(scene, found, 0)
             return _told(result["negatives"], result["left_out"])
 
-        self_delete = self.delete  # the operator is gone when the worker is done
         return jobs.start(scene, "results", "Negative boxes", ("correct", params), done)
 
 

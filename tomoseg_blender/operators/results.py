@@ -10,7 +10,7 @@ from bpy.types import Context, Operator, Scene
 
 from ...tomo import mrc
 from ...tomo.errors import TomosegError
-from ...tomo.label_table import LabelEntry, entries_for, load_label_table
+from ...tomo.label_table import LabelEntry, check_label_count, entries_for, load_label_table
 from ...tomo.mask_names import read_mask_name
 from .. import jobs, mask_edits, masks, state, thresholding, viewing, volume_writing
 from ..mask_properties import KINDS
@@ -20,7 +20,6 @@ from ..scene.ply import COMPONENT, read_numbered_ply
 from ..settings import SurfaceSettings, settings_of
 from .common import Action, OfTomogram
 
-MOST_LABELS = 1000  # as the worker has it
 WORKER_OPTIONS = ("smoothing", "triangles", "smallest", "split", "open_border")
 
 
@@ -186,11 +185,7 @@ def labels_of(mask: Path) -> list[LabelEntry]:
     values: set[int] = set()
     for _z, slab in mrc.slabs(mrc.open_tomogram(mask).data, 16):
         values |= _labels_in(mask, slab)
-        if len(values) > MOST_LABELS:
-            raise TomosegError(
-                f"{mask} holds more than {MOST_LABELS} different labels, so it is an image or numbers its "
-                "objects one by one: give each feature one integer instead."
-            )
+        check_label_count(mask, len(values))
     return entries_for(sorted(values), [])
 
 
