@@ -47,12 +47,15 @@ def find_wedge(tomogram: Tomogram) -> Wedge | None:
     return None if strength < _FAINT else Wedge(axis, _highest_tilt(power, frequencies, axis), strength)
 
 
-def slice_spectrum(plane: NDArray[np.generic]) -> Floats:
-    """log(1 + |Fourier amplitude|) of a slice [y, x], frequency 0 in the middle, at voxel (ny // 2, nx // 2)."""
+def slice_spectrum(plane: NDArray[np.generic], size: int | None = None) -> Floats:
+    """log(1 + |Fourier amplitude|) of a slice [y, x], frequency 0 in the middle, at voxel (ny // 2, nx // 2).
+
+    size: of a square to which the slice is filled up with zeros, so that angles in it are those of the slice.
+    """
     image = plane.astype(np.float32)
     image -= image.mean()
     image *= _taper(image.shape[0])[:, None] * _taper(image.shape[1])
-    return np.fft.fftshift(np.log1p(np.abs(fftn(image)))).astype(np.float32)
+    return np.fft.fftshift(np.log1p(np.abs(fftn(image, None if size is None else (size, size))))).astype(np.float32)
 
 
 def _taper(size: int) -> Floats:

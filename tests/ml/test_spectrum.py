@@ -1,6 +1,7 @@
 """The verb `spectrum`: a known wedge is found where it was made."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ml.cli import main
-from ml.spectrum import describe
+from ml.spectrum import caption, describe
 from ml.wedge import find_wedge, slice_spectrum
 from tomo.geometry import Geometry
 from tomo.mrc import Tomogram, open_tomogram, write_mrc
@@ -75,10 +76,12 @@ def test_the_command_writes_a_picture_with_y_upwards_and_tells_the_axis(tmp_path
     assert main(words) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["tilt_axis_degrees"] == pytest.approx(85, abs=2)
-    picture = np.asarray(Image.open(tmp_path / "s.png"))
-    row, column = SHAPE[1] - 1 - (SHAPE[1] // 2 + 30), SHAPE[2] // 2 + 20  # up and to the right
-    assert picture[row, column] == 255
-    assert picture[row, column - 40] < 255  # and not mirrored
+    picture = np.asarray(Image.open(tmp_path / "s.png"))[..., 0].astype(int)
+    side = 3 * SHAPE[2]  # a square of the longer side, thrice as large
+    across, up = 20, 30 * SHAPE[2] / SHAPE[1]  # waves in the square
+    row, column = round(side / 2 - 3 * up), round(side / 2 + 3 * across)  # up and to the right
+    assert picture[row - 3 : row + 3, column - 3 : column + 6].max() == 255
+    assert picture[row - 3 : row + 3, column - 123 : column - 114].max() < 255  # and not mirrored
     assert "off y" in describe(result)
 
 
@@ -88,6 +91,32 @@ def test_the_amplitude_can_be_kept_as_mrc(tmp_path):
     assert main(["spectrum", str(tmp_path / "cell.mrc"), "--output", str(tmp_path / "s.mrc")]) == 0
     kept = open_tomogram(tmp_path / "s.mrc", single_slice=True)
     np.testing.assert_allclose(kept.data[0], slice_spectrum(array[SHAPE[0] // 2]), rtol=1e-5)
+
+
+def test_orange_marks_lie_on_the_tilt_axis_and_its_angle_stands_below(tmp_path):
+    write_mrc(tmp_path / "cell.mrc", wedged(30, 60), Geometry((5.0, 5.0, 5.0)))
+    assert main(["spectrum", str(tmp_path / "cell.mrc"), "--output", str(tmp_path / "s.png")]) == 0
+    picture = np.asarray(Image.open(tmp_path / "s.png")).astype(int)
+    side = picture.shape[1]
+    y, x = np.nonzero((picture[:side, :, 0] - picture[:side, :, 2]) > 100)
+    angles = np.degrees(np.arctan2(side / 2 - y, x - side / 2)) % 180
+    assert len(angles) > 50 and np.abs(angles - 30).max() < 5
+    assert np.hypot(y - side / 2, x - side / 2).min() > 0.4 * side, "the middle stays free"
+    assert (picture[side:].max(axis=2) > 150).sum() > 200, "the caption"
+    words = caption(find_wedge(open_tomogram(tmp_path / "cell.mrc")))
+    assert re.fullmatch("Tilt axis (29|30|31)° from x, tilts up to (59|60|61)°", words), words
+
+
+def test_a_slice_perpendicular_to_the_tilt_axis_shows_the_wedge_from_its_side(tmp_path, capsys):
+    write_mrc(tmp_path / "cell.mrc", wedged(90, 60), Geometry((5.0, 5.0, 5.0)))
+    words = ["spectrum", str(tmp_path / "cell.mrc"), "--axis", "y", "--slice", "55"]
+    assert main([*words, "--output", str(tmp_path / "s.png")]) == 0
+    assert "slice y 55" in capsys.readouterr().out
+    side = 3 * SHAPE[2]
+    picture = np.asarray(Image.open(tmp_path / "s.png"))[:side, :, 0].astype(int)
+    y, x = np.mgrid[:side, :side] - side / 2
+    tilt, ring = np.degrees(np.arctan2(np.abs(y), np.abs(x))), np.abs(np.hypot(x, y) - side / 4) < side / 8
+    assert picture[ring & (tilt > 70)].mean() < picture[ring & (tilt < 50)].mean() - 40
 
 
 @pytest.mark.parametrize("words", [["--slice", "40"], ["--slice", "-1"], ["--output", "s.jpg"]])

@@ -133,7 +133,9 @@ class TOMOSEG_OT_spectrum(OfTomogram, Action, Operator):
         item = state.tomogram_named(scene, self.tomogram)
         project = state.require_project(scene)
         output = project.folder / "spectra" / f"{item.name}.png"
-        params = {"tomogram": str(project.tomogram_path(item.name)), "output": str(output), "slice": item.slice_z}
+        axis = scene.tomoseg.axis
+        params = {"tomogram": str(project.tomogram_path(item.name)), "output": str(output), "axis": axis}
+        params["slice"] = getattr(item, f"slice_{axis}")
         return jobs.start(scene, "view", f"Fourier amplitude of {item.name}", ("spectrum", params), _spectrum_shown)
 
 
