@@ -51,7 +51,7 @@ def scale_findings(project: Project, feature: str) -> list[Finding]:
             if (width := width_of(painted, known, 4 * size)) is not None:
                 widths.append(width)
         if sentence := scale_hint(feature, entry.name, widths, size, entry.shrink):
-            found.append(Finding(sentence, entry.name, slices[0], problem=False))
+            found.append(Finding(sentence, "another bin", entry.name, slices[0], problem=False))
     return found
 
 

@@ -28,10 +28,11 @@ RING = 4  # voxels around the label that it is compared with
 class Finding:
     """One sentence, and where to look: a box, or a slice of a tomogram, or nothing ("" and -1).
 
-    problem: training will suffer; otherwise a hint.
+    problem: training will suffer; otherwise a hint. words: the same in two or three words, for a narrow list.
     """
 
     sentence: str
+    words: str
     tomogram: str = ""
     z: int = -1
     box_id: str = ""
@@ -52,8 +53,8 @@ class Sample:
     shape: tuple[int, int, int]
     voxel_size: float
 
-    def finding(self, sentence: str, *, problem: bool = True) -> Finding:
-        return Finding(sentence, self.box.tomogram, self.box.centre[2], self.box.id, problem)
+    def finding(self, sentence: str, words: str, *, problem: bool = True) -> Finding:
+        return Finding(sentence, words, self.box.tomogram, self.box.centre[2], self.box.id, problem)
 
     @property
     def place(self) -> str:
@@ -77,13 +78,14 @@ def few_positives(samples: Sequence[Sample]) -> list[Finding]:
     if count >= FEWEST:
         return []
     noun = "positive box" if count == 1 else "positive boxes"
-    return [Finding(f"There {'is' if count == 1 else 'are'} {count} {noun}: place about {ADVISED_POSITIVES}.")]
+    sentence = f"There {'is' if count == 1 else 'are'} {count} {noun}: place about {ADVISED_POSITIVES}."
+    return [Finding(sentence, "few positive boxes")]
 
 
 def empty_positives(samples: Sequence[Sample]) -> list[Finding]:
     """Positive boxes without a label."""
     return [
-        sample.finding(f"Nothing is painted in the {sample.place}: paint it, or delete it.")
+        sample.finding(f"Nothing is painted in the {sample.place}: paint it, or delete it.", "not painted")
         for sample in of_kind(samples, POSITIVE)
         if not (sample.label == FEATURE).any()
     ]
@@ -130,13 +132,15 @@ def labels_in_gaps(samples: Sequence[Sample]) -> list[Finding]:
             found.append(
                 sample.finding(
                     f"The label of the {sample.place} is {words[0]}, the others are {words[1]}: "
-                    "it probably lies in the gaps."
+                    "it probably lies in the gaps.",
+                    "label in gaps",
                 )
             )
         elif abs(value) < WEAK_CONTRAST:
             found.append(
                 sample.finding(
-                    f"The label of the {sample.place} touches nothing bright or dark: it probably lies in the gaps."
+                    f"The label of the {sample.place} touches nothing bright or dark: it probably lies in the gaps.",
+                    "label in gaps",
                 )
             )
     return found
@@ -147,13 +151,11 @@ def bad_negatives(samples: Sequence[Sample]) -> list[Finding]:
     found = []
     for sample in of_kind(samples, NEGATIVE):
         if (sample.label == FEATURE).any():
-            found.append(sample.finding(f"The {sample.place} lies on painted feature: move or delete it."))
+            sentence = f"The {sample.place} lies on painted feature: move or delete it."
+            found.append(sample.finding(sentence, "negative on paint"))
         elif sample.predicted is not None and (share := float((sample.predicted > STRONG).mean())) > PREDICTED_SHARE:
-            found.append(
-                sample.finding(
-                    f"The network finds the feature in {100 * share:.0f} % of the {sample.place}: is it really without?"
-                )
-            )
+            sentence = f"The network finds the feature in {100 * share:.0f} % of the {sample.place}"
+            found.append(sample.finding(f"{sentence}: is it really without?", "feature found"))
     return found
 
 
@@ -170,6 +172,7 @@ def overlapping(samples: Sequence[Sample]) -> list[Finding]:
                     one.finding(
                         f"The {one.place} covers {100 * share:.0f} % of a {other.box.kind} one: "
                         "overlapping boxes teach nothing new, move it.",
+                        "overlaps",
                         problem=one.box.kind != other.box.kind,
                     )
                 )
@@ -190,7 +193,8 @@ def voxel_sizes(samples: Sequence[Sample]) -> list[Finding]:
     return [
         other.finding(
             f"{other.box.tomogram} has voxels of {_angstrom(other)}, {first.box.tomogram} of {_angstrom(first)}: "
-            "bring them to one size, or annotate one of them."
+            "bring them to one size, or annotate one of them.",
+            "voxel size differs",
         )
         for other in others
         if first is not None
@@ -221,6 +225,7 @@ def one_direction(samples: Sequence[Sample]) -> list[Finding]:
         Finding(
             f"All labels run in one direction (about {along:.0f}° from x): add boxes where the feature runs otherwise, "
             "or the network may find only this direction.",
+            "one direction only",
             problem=False,
         )
     ]
@@ -240,6 +245,7 @@ def one_range(samples: Sequence[Sample]) -> list[Finding]:
                 Finding(
                     f"All {len(here)} positive boxes of {name} lie {where} of {depth}: "
                     "add some from other slices, where the feature may look different.",
+                    "one range of slices",
                     name,
                     levels[0],
                     problem=False,
@@ -259,6 +265,7 @@ def _alike(labelled: list[Sample]) -> list[Finding]:
         Finding(
             "All positive boxes look alike (same amount of feature, same contrast): cover its various states, "
             "small and large, bright and faint.",
+            "boxes all alike",
             problem=False,
         )
     ]
@@ -281,7 +288,7 @@ def stray_paint(tomogram: str, z: int, label: NDArray[np.int8], boxes: Sequence[
         f"{count} painted voxels near {x}, {y} on slice {z} of {tomogram} lie outside every positive box: "
         "place a box there, or they do not count."
     )
-    return [Finding(sentence, tomogram, z)]
+    return [Finding(sentence, "outside every box", tomogram, z)]
 
 
 def worst_scores(samples: Sequence[Sample], scores: dict[str, float]) -> list[Finding]:
@@ -289,7 +296,10 @@ def worst_scores(samples: Sequence[Sample], scores: dict[str, float]) -> list[Fi
     scored = [(scores[sample.box.id], sample) for sample in of_kind(samples, POSITIVE) if sample.box.id in scores]
     poor = sorted(((dice, sample) for dice, sample in scored if dice < POOR_DICE), key=lambda pair: pair[0])
     return [
-        sample.finding(f"The network agrees least with the {sample.place} (Dice {dice:.2f}): look at its label.")
+        sample.finding(
+            f"The network agrees least with the {sample.place} (Dice {dice:.2f}): look at its label.",
+            f"Dice {dice:.2f}",
+        )
         for dice, sample in poor[:MOST_SCORES]
     ]
 

@@ -51,6 +51,15 @@ def test_an_empty_positive_box_is_named_with_its_place():
     (finding,) = lint_checks.empty_positives([*sound(), empty])
     assert "Nothing is painted in the positive box at 150, 50 on slice 9 of cell" in finding.sentence
     assert (finding.tomogram, finding.z, finding.box_id, finding.problem) == ("cell", 9, "id3", True)
+    assert finding.words == "not painted"
+
+
+def test_each_finding_has_words_that_fit_into_a_narrow_list():
+    samples = [*sound()[:3], sample(3, label=np.zeros((SIZE, SIZE), np.int8)), sample(4, 40, gap=True)]
+    samples += [sample(6, kind=NEGATIVE, label=stripes(0)[1]), sample(1, tomogram="cell_bin2", voxel_size=20.0)]
+    words = {finding.words for check in CHECKS for finding in check(samples)}
+    assert {"not painted", "label in gaps", "negative on paint", "voxel size differs"} <= words
+    assert all(2 <= len(one.split()) and len(one) <= 20 for one in words), words
 
 
 def test_a_label_in_the_gaps_is_told_from_labels_on_the_feature():

@@ -32,7 +32,11 @@ class TOMOSEG_OT_check_annotation(OfFeature, Action, Operator):
         problems = sum(finding.problem for finding in findings)
         if not findings:
             return f"Nothing wrong was found with the boxes and labels of {feature.name}"
-        return f"{feature.name}: {problems} problems, {len(findings) - problems} hints"
+        return f"{feature.name}: {_counted(problems, 'problem')}, {_counted(len(findings) - problems, 'hint')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _keep(scene: Scene, feature: str, findings: list[Finding], centres: dict[str, tuple[int, int, int]]) -> None:
@@ -42,9 +46,10 @@ def _keep(scene: Scene, feature: str, findings: list[Finding], centres: dict[str
         for finding in findings:
             item = group.findings.add()
             item.sentence, item.tomogram, item.z = finding.sentence, finding.tomogram, finding.z
+            item.name = finding.words
             item.box_id, item.problem = finding.box_id, finding.problem
             if finding.box_id in centres:
-                item.place = "{}, {}, {}".format(*centres[finding.box_id])
+                item.place = "{}, {}, z {}".format(*centres[finding.box_id])
             elif finding.tomogram and finding.z >= 0:
                 item.place = f"slice {finding.z}"
         group.finding_index, group.checked = -1, feature

@@ -18,8 +18,8 @@ class TOMOSEG_UL_findings(UIList):
     def draw_item(
         self, context: Context, layout: Any, _data: Any, item: Any, _icon: int, _active_data: Any, _active_name: str
     ) -> None:
-        # Blender would cut the middle out of the line; the place and how the sentence begins say most.
-        line = f"{item.place}: {item.sentence}" if item.place else item.sentence
+        # Blender would cut the middle out of a longer line; the whole sentence stands below the list.
+        line = f"{item.name}: {item.place}" if item.place else item.name
         icon = "ERROR" if item.problem else "INFO"
         layout.label(text=textwrap.shorten(line, letters_in_list(context), placeholder=" …"), icon=icon)
 

@@ -63,7 +63,7 @@ def _draw_slice(layout: Any, group: Any, item: Any) -> None:
     row = column.row(align=True)
     row.prop(item, "invert", toggle=True)
     row.prop(item, "smooth", toggle=True)
-    row.prop(item, "thickness")
+    column.prop(item, "thickness")
     operator(layout, "spectrum", icon="MOD_NOISE")
 
 
