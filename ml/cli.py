@@ -12,9 +12,10 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from ml.faults import bug_sentence, keep_traceback, sentence_for
-from ml.options import UsageError, add_options, from_arguments
+from ml.options import UsageError, add_options, from_arguments, paths_in
 from ml.report import Cancelled, LogLines, TerminalBar
 from tomo.errors import TomosegError
+from tomo.standing import standing
 
 DONE, MENDABLE, CANCELLED = 0, 1, 130
 STEPS = {
@@ -57,6 +58,13 @@ def step_module(verb: str) -> ModuleType:
     return importlib.import_module(STEPS[verb])
 
 
+def run_step(module: ModuleType, options: Any, report: Any) -> dict[str, Any]:
+    """Do a step; a folder of its files that goes away meanwhile is the step's error, and is not made anew."""
+    with standing(paths_in(options)):
+        result: dict[str, Any] = module.run(options, report)
+    return result
+
+
 def main(words: list[str]) -> int:
     """Run one command line; returns its exit status (see docs/cli.md)."""
     if words[:1] == [WORKER]:
@@ -97,7 +105,7 @@ def _run(verb: str, arguments: argparse.Namespace) -> int:
     try:
         module = step_module(verb)
         options = from_arguments(module.Options, arguments, arguments.parser)
-        result: dict[str, Any] = module.run(options, report)
+        result = run_step(module, options, report)
     except UsageError as error:
         report.close()
         arguments.parser.error(str(error))

@@ -19,7 +19,8 @@ from tomo.files import require_space
 from tomo.mrc import MrcWriter, Tomogram
 from tomo.names import bin_suffix_of, check_tomogram_name, safe_tomogram_name, tomogram_name
 from tomo.preprocessing import Preprocessing, preprocessing_of
-from tomo.project import PROJECT_FILE, Project, TomogramEntry
+from tomo.project import Project, TomogramEntry
+from tomo.standing import PROJECT_FILE
 
 SUMMARY = "import tomograms into a project: shrink, filter, normalise"
 RAW = "raw"

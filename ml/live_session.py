@@ -14,7 +14,7 @@ from ml.live_next import NextPlaces
 from ml.live_start import Start, checkpoint_path, save_checkpoint, start_from
 from ml.live_tomograms import LiveTomograms
 from ml.live_view import LiveView, view_from
-from ml.network_file import save_network
+from ml.network_file import keep_network
 from ml.report import LiveReport
 from ml.threads import available_cores
 from ml.train import write_results
@@ -252,8 +252,8 @@ class Session:
         if self._boxes.context is None or not path.exists():
             save_trainset(path, trainset)  # else it may hold fewer slices than another network wants
         output, steps = self._project.network_path(self._feature), self._learner.trainer.steps_done
-        learned = self._learner.finish(_WhileFinishing(self, self._report), lambda *best: save_network(output, *best))
-        save_network(output, learned.network.module, learned.network.info)
+        learned = self._learner.finish(_WhileFinishing(self, self._report), lambda *best: keep_network(output, *best))
+        keep_network(output, learned.network.module, learned.network.info)
         self._report.progress(1.0, "Writing the triplets")
         result = write_results(output, learned, self._project.triplets_path(self._feature))
         checkpoint_path(self._project, self._feature).unlink(missing_ok=True)

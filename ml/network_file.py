@@ -2,6 +2,7 @@
 
 import copy
 import json
+import tempfile
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tomo.errors import TomosegError
 from tomo.files import replacing
 from tomo.names import check_feature_name
 from tomo.preprocessing import Preprocessing
+from tomo.standing import FolderGone
 
 FORMAT = "tomoseg network"
 SCHEMA = 1
@@ -122,6 +124,19 @@ def save_network(path: Path, network: SegmentationNetwork, info: NetworkInfo) ->
     packed = save(weights, metadata=metadata)
     with replacing(path) as temporary:
         temporary.write_bytes(packed)
+
+
+def keep_network(path: Path, network: SegmentationNetwork, info: NetworkInfo) -> None:
+    """Save a network that hours of training may hang on; where its folder is gone, beside other temporary files.
+
+    Raises TomosegError, after a folder that went away FolderGone with the place where the network is now.
+    """
+    try:
+        save_network(path, network, info)
+    except FolderGone as error:
+        place = Path(tempfile.mkdtemp(prefix="tomoseg-")) / path.name
+        save_network(place, network, info)
+        raise FolderGone(f"{str(error).removesuffix('.')}; the network so far was saved as {place}.") from error
 
 
 def load_info(path: Path) -> NetworkInfo:

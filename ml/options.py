@@ -98,6 +98,13 @@ def from_json(kind: type[Any], params: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+def paths_in(options: Any) -> list[Path]:
+    """All files and folders that the options name."""
+    values = (getattr(options, entry.name) for entry in dataclasses.fields(options))
+    several = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [one for group in several for one in group if isinstance(one, Path)]
+
+
 def _checked(name: str, hint: Any, value: Any, entry: "dataclasses.Field[Any]") -> Any:
     base, count = _base_and_count(hint)
     if value is None and entry.default is None:

@@ -23,6 +23,7 @@ from tomo.files import explain_write_error, require_space, write_json
 from tomo.geometry import Geometry
 from tomo.mrc import MrcWriter
 from tomo.mrc_header import HEADER_BYTES
+from tomo.standing import make_folder
 
 if os.name == "posix":
     import fcntl
@@ -64,7 +65,7 @@ class ResumableWriter(MrcWriter):
 
     def __enter__(self) -> Self:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             self._file = _open_alone(self._partial, self.path)
             if not self._continue():
                 self._begin(self._file)

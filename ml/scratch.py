@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tomo.files import explain_write_error, require_space
+from tomo.standing import make_folder
 
 IN_MEMORY_BYTES = 64 * 2**20
 
@@ -26,7 +27,7 @@ def scratch_array(shape: tuple[int, ...], dtype: DTypeLike, folder: Path | None 
     place = folder or Path(tempfile.gettempdir())
     require_space(place, needed)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         with tempfile.TemporaryFile(dir=place) as file:
             return np.memmap(file, kind, "w+", shape=shape)
     except OSError as error:

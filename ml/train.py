@@ -49,13 +49,13 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     """Train; returns where the files are and the scores. Raises TomosegError, UsageError or Cancelled."""
     source, output, sheet = _places(options)
     from ml.learning import learn, request_of
-    from ml.network_file import load_network, save_network
+    from ml.network_file import keep_network, load_network
     from ml.trainset_file import load_trainset
 
     trainset = load_trainset(source)
     start = load_network(options.from_trained) if options.from_trained else None
-    learned = learn(trainset, request_of(options), report, lambda *best: save_network(output, *best), start)
-    save_network(output, learned.network.module, learned.network.info)
+    learned = learn(trainset, request_of(options), report, lambda *best: keep_network(output, *best), start)
+    keep_network(output, learned.network.module, learned.network.info)
     report.progress(1.0, "Writing the triplets")
     return write_results(output, learned, sheet)
 

@@ -23,7 +23,7 @@ from importlib import metadata
 from types import ModuleType, TracebackType
 from typing import Any
 
-from ml.cli import STEPS, prepare_process
+from ml.cli import STEPS, prepare_process, run_step
 from ml.faults import bug_sentence, sentence_for
 from ml.options import from_json
 from ml.protocol import (
@@ -286,8 +286,7 @@ class Server:
             options = from_json(module.Options, job.request.params)
         except TomosegError as error:
             raise ProtocolError(INVALID_PARAMS, str(error)) from error
-        result: dict[str, Any] = module.run(options, job)
-        return result
+        return run_step(module, options, job)
 
 
 def _start_timer(seconds: float, function: Callable[..., None], *arguments: Any) -> None:

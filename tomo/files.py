@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from .errors import TomosegError
 from .processes import is_alive, machine_mark
+from .standing import gone, make_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -36,6 +37,8 @@ _REASONS = {
 
 def explain_write_error(path: Path, error: OSError) -> TomosegError:
     """The sentence that a user reads when `path` could not be written."""
+    if error.errno == errno.ENOENT and (missing := gone(path)) is not None:
+        return missing
     reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: choose another folder")
     return TomosegError(f"Cannot write {path}: {reason}.")
 
@@ -45,13 +48,13 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` once the block has succeeded.
 
     lasting: wait until the disk has it, so that a power cut cannot empty it; not for what is shown once and forgotten.
-    Missing folders are made. On any error the temporary file is removed and `path` stays as it was.
+    Missing folders are made (tomo/standing.py). On any error the temporary file is removed and `path` stays as it was.
     Raises TomosegError for what the disk refuses (full, read-only, no permission).
     """
     start = f".{path.stem[:30]}.{machine_mark()}-"
     temporary = path.with_name(f"{start}{os.getpid()}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _remove_abandoned(path.parent, start)
         yield temporary
         if lasting:
@@ -144,7 +147,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / ".lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle = path.open("ab")
     except OSError as error:
         raise explain_write_error(path, error) from error

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from .errors import TomosegError
 from .files import NO_LOCKS, explain_write_error, lock_at_once, write_json
 from .processes import is_alive
+from .standing import Folder
 
 LOCK_FILE, NOTE_FILE = ".in_use", ".in_use.json"
 
@@ -67,7 +68,7 @@ class Holding:
             return None
         self.close()
         if not self.folder.is_dir():
-            return f"The project folder {self.folder} is gone: put it back, or open the project where it is now."
+            return str(Folder(self.folder, is_project=True))
         try:
             self._file = (self.folder / LOCK_FILE).open("ab")
             holder = self._holder()

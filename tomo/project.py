@@ -16,9 +16,9 @@ from .geometry import Triple
 from .label_table import label_table_path
 from .labels import slice_file_name
 from .names import bin_suffix_of, check_feature_name, check_tomogram_name, result_name
+from .standing import PROJECT_FILE, Folder
 
 SCHEMA = 1
-PROJECT_FILE = "project.json"
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,7 @@ class Project:
         if self.read_only:
             raise TomosegError(self.read_only)
         if not (self.folder / PROJECT_FILE).is_file():
-            raise TomosegError(
-                f"The project folder {self.folder} is gone: put it back, or open the project where it is now."
-            )
+            raise TomosegError(str(Folder(self.folder, is_project=True)))
 
     @contextmanager
     def changing(self) -> Iterator[None]:

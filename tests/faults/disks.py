@@ -5,6 +5,7 @@ Full and read-only disks are small tmpfs mounts in a mount namespace of our own 
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -158,14 +159,27 @@ def vanishing_folder(
             tally.count("was done all the same")
         except Refused as refused:
             tally.count("was told in one sentence")
-            if refused.code not in CODES or len(refused.sentence) > 600:
+            if refused.code not in CODES or f"folder {trial.project} is gone" not in refused.sentence:
                 tally.lost(f"no clear sentence: {refused.sentence}")
+            _look_for_the_network(refused.sentence, tally)
         worker.close()
+        if trial.project.exists():
+            tally.lost(f"the folder was made anew, with {sorted(trial.project.rglob('*'))[:3]}")
         seconds = 0.7 * seconds + 0.3 * (time.monotonic() - began)
         _put_back(trial, moved, original)
         trial.check_untouched()
         trial.check_going_on()
     return tally
+
+
+def _look_for_the_network(sentence: str, tally: Tally) -> None:
+    """A network that the sentence says was saved elsewhere must be whole; it is removed again."""
+    if found := re.search(r"saved as (.*)\.$", sentence):
+        kept = Path(found[1])
+        if material.digest(kept) == "missing":
+            tally.lost(f"{kept} is not there")
+        tally.count("kept its network elsewhere")
+        shutil.rmtree(kept.parent)
 
 
 def _put_back(trial: Trial, moved: Path, original: Path) -> None:

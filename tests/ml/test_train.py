@@ -1,12 +1,16 @@
 """The verb train: files, scores, going on from a trained network, cancel, and what is refused."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ml import train
+from ml.cli import run_step
 from ml.network_file import load_info, load_network
 from ml.options import UsageError
 from ml.report import Cancelled, Silent
@@ -14,6 +18,7 @@ from ml.trainset_file import save_trainset
 from tests.ml.scenes import ring_trainset
 from tomo.errors import TomosegError
 from tomo.mrc import open_tomogram
+from tomo.standing import FolderGone
 
 
 class Lines(Silent):
@@ -136,3 +141,20 @@ def test_impossible_options_are_one_sentence(trainset, tmp_path, changes, words)
 def test_without_a_training_set_it_is_wrong_usage():
     with pytest.raises(UsageError):
         train.run(train.Options(), Silent())
+
+
+def test_a_folder_that_moves_in_training_is_told_and_the_network_kept_elsewhere(trainset, tmp_path, few_steps):
+    home, moved = tmp_path / "home", tmp_path / "moved"
+    home.mkdir()
+
+    class Mover(Silent):
+        def log(self, message):  # the boxes are read, nothing is learned yet
+            if home.exists():
+                home.rename(moved)
+
+    with pytest.raises(FolderGone, match=r"^The folder .*home is gone: put it back.*; the network so far was") as told:
+        run_step(train, options(trainset, home), Mover())
+    kept = Path(re.search(r"saved as (.*)\.$", str(told.value))[1])
+    assert load_network(kept).info.feature == "ring"
+    assert not home.exists() and list(moved.iterdir()) == []
+    shutil.rmtree(kept.parent)

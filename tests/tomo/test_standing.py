@@ -1,0 +1,72 @@
+"""A folder that stood when a step began, and went away, does not come back with one file in it."""
+
+import shutil
+
+import pytest
+
+from tomo.errors import TomosegError
+from tomo.files import locked, write_json
+from tomo.project import Project
+from tomo.standing import FolderGone, standing
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.create(tmp_path / "2026" / "cell").folder
+
+
+def test_what_is_written_into_a_project_that_moved_is_refused_in_the_words_of_the_window(project, tmp_path):
+    with (
+        pytest.raises(FolderGone, match=r"^The project folder .*cell is gone: put it back, or open the project where"),
+        standing([project / "masks" / "cell__mask.mrc"]),
+    ):
+        project.rename(tmp_path / "moved")
+        write_json(project / "masks" / "table.json", [1])
+    assert not project.exists()
+    assert sorted(path.name for path in (tmp_path / "moved").iterdir()) == ["project.json"]
+
+
+def test_new_folders_are_made_as_long_as_the_old_ones_stand(project, tmp_path):
+    with standing([project / "masks" / "cell__mask.mrc", tmp_path / "new" / "deep"]):
+        write_json(project / "masks" / "table.json", [1])
+        write_json(tmp_path / "new" / "deep" / "table.json", [2])
+        with locked(tmp_path / "other"):
+            pass
+    assert (project / "masks" / "table.json").is_file() and (tmp_path / "new" / "deep" / "table.json").is_file()
+
+
+def test_the_outermost_folder_is_named_and_nothing_of_it_is_made(tmp_path):
+    output = tmp_path / "results" / "maps"
+    output.mkdir(parents=True)
+    with pytest.raises(FolderGone, match=r"^The folder .*maps is gone: put it back, or name"), standing([output]):
+        shutil.rmtree(tmp_path / "results")
+        write_json(output / "deeper" / "table.json", [1])
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_drive_that_went_away_under_its_mount_point_is_not_written_to(project):
+    with pytest.raises(FolderGone), standing([project]):
+        (project / "project.json").unlink()  # what an empty mount point looks like
+        write_json(project / "networks" / "bar.json", [1])
+    assert list(project.iterdir()) == []
+
+
+def test_a_file_that_is_missing_with_its_folder_is_told_as_that(project, tmp_path):
+    with pytest.raises(FolderGone, match="is gone"), standing([project]):
+        project.rename(tmp_path / "moved")
+        Project.open(project)
+
+
+def test_other_errors_stay_what_they_are_while_all_folders_stand(project):
+    with pytest.raises(TomosegError, match="no tomogram 'x'"), standing([project]):
+        Project.open(project).tomogram("x")
+    with pytest.raises(FileNotFoundError), standing([project]):
+        (project / "none").read_bytes()
+
+
+def test_after_the_step_folders_are_made_as_ever(project, tmp_path):
+    with standing([project]):
+        pass
+    project.rename(tmp_path / "moved")
+    write_json(project / "table.json", [1])
+    assert (project / "table.json").is_file()

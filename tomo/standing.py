@@ -1,0 +1,91 @@
+"""Folders that stood when a step began: nothing that is written below one of them makes it anew.
+
+A project folder that a person moves, renames or deletes while a step runs would else come back at its old place, with
+one file in it, and the result would be missing where the project is now.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import TomosegError
+
+PROJECT_FILE = "project.json"
+
+
+class FolderGone(TomosegError):
+    """A folder that stood when the step began was moved, renamed or deleted since."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One of them; of a project also its list must be there, since an empty mount point is a folder, too."""
+
+    path: Path
+    is_project: bool
+
+    @property
+    def stands(self) -> bool:
+        return (self.path / PROJECT_FILE).is_file() if self.is_project else self.path.is_dir()
+
+    def __str__(self) -> str:
+        if self.is_project:
+            return f"The project folder {self.path} is gone: put it back, or open the project where it is now."
+        return f"The folder {self.path} is gone: put it back, or name it where it is now, and start the step again."
+
+
+_watched: list[Folder] = []  # by the step that this process does; a worker does one at a time
+
+
+@contextmanager
+def standing(paths: Iterable[Path]) -> Iterator[None]:
+    """Within the block, no folder that holds one of `paths` and stands now is made anew by `make_folder`.
+
+    Raises FolderGone in place of another TomosegError or OSError where one of them has gone: that is the reason.
+    """
+    before = len(_watched)
+    _watched.extend(dict.fromkeys(folder for path in paths for folder in _folders_of(path)))
+    try:
+        yield
+    except (OSError, TomosegError) as error:
+        if isinstance(error, FolderGone) or (missing := gone()) is None:
+            raise
+        raise missing from error
+    finally:
+        del _watched[before:]
+
+
+def _folders_of(path: Path) -> Iterator[Folder]:
+    """The nearest folder of a path that is there, and the project around it."""
+    there = [place for place in (path.absolute(), *path.absolute().parents) if place.is_dir()]
+    if there:
+        yield Folder(there[0], (there[0] / PROJECT_FILE).is_file())
+    for place in there[1:]:
+        if (place / PROJECT_FILE).is_file():
+            yield Folder(place, is_project=True)
+
+
+def gone(around: Path | None = None) -> FolderGone | None:
+    """The error that names the outermost folder that is gone, of all or of those `around` a path; None for none."""
+    place = None if around is None else around.absolute()
+    missing = [one for one in _watched if (place is None or place.is_relative_to(one.path)) and not one.stands]
+    return FolderGone(str(min(missing, key=lambda one: len(one.path.parts)))) if missing else None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it, but none that stood when the step began. Raises FolderGone and OSError."""
+    place = folder.absolute()
+    stood = [one.path for one in _watched if place.is_relative_to(one.path)]
+    if not stood:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    if (missing := gone(place)) is not None:
+        raise missing
+    base = max(stood, key=lambda path: len(path.parts))
+    try:
+        for one in (*reversed(place.parents), place):  # one by one: were it to go away now, this makes it not anew
+            if one != base and one.is_relative_to(base):
+                one.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise gone(place) or error from error
