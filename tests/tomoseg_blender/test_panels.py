@@ -46,6 +46,10 @@ class Layout:
         assert items in data.bl_rna.properties and index in index_data.bl_rna.properties
         self.drawn.append(("list", items))
 
+    def menu(self, name, **_settings):
+        assert issubclass(getattr(bpy.types, name), bpy.types.Menu)
+        self.drawn.append(("menu", name))
+
     def progress(self, factor, type, text):
         assert 0 <= factor <= 1
         self.drawn.append(("progress", text))
@@ -166,5 +170,11 @@ def test_the_measured_table_shows_nm_or_voxels(part, project):
 
 def test_the_menu_draws_every_step(part):
     layout = Layout()
-    part("tomoseg_blender.menus").TOMOSEG_MT_main.draw(SimpleNamespace(layout=layout), bpy.context)
-    assert ("operator", "tomoseg.train") in layout.drawn
+    menus = part("tomoseg_blender.menus")
+    menus.TOMOSEG_MT_main.draw(SimpleNamespace(layout=layout), bpy.context)
+    below = [name for kind, name in layout.drawn if kind == "menu"]
+    assert len(below) == len(menus._STEPS)
+    for name in below:
+        menu = getattr(bpy.types, name)
+        menu.draw(SimpleNamespace(layout=layout, names=menu.names), bpy.context)
+    assert ("operator", "tomoseg.train") in layout.drawn and ("operator", "tomoseg.workspace") in layout.drawn

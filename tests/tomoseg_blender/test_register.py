@@ -1,6 +1,7 @@
 """Enabling and disabling the extension leaves nothing behind."""
 
 import bpy
+import pytest
 
 PACKAGE = "bl_ext.user_default.tomoseg"
 
@@ -51,5 +52,38 @@ def test_every_operator_and_each_of_its_properties_explains_itself():
 
 
 def test_every_operator_is_in_the_menu_where_search_finds_it(part):
-    listed = {name for step in part("tomoseg_blender.menus")._STEPS for name in step}
-    assert listed == set(dir(bpy.ops.tomoseg))
+    listed = [name for _, names in part("tomoseg_blender.menus")._STEPS for name in names]
+    assert sorted([*listed, "workspace"]) == sorted(dir(bpy.ops.tomoseg))
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("segment tomogram", "apply"),
+        ("train network", "train"),
+        ("missing wedge", "spectrum"),
+        ("tilt axis", "spectrum"),
+        ("gallery", "show_gallery"),
+        ("negative", "suggest_negatives"),
+        ("isosurface", "outline_map"),
+        ("relion", "export_star"),
+        ("brush", "change_radius"),
+        ("cancel", "cancel_job"),
+        ("erase label", "erase_stroke"),
+        ("live training", "live_finish"),
+        ("batch", "batch"),
+        ("import tomogram", "import_tomogram"),
+    ],
+)
+def test_search_finds_operators_by_words_of_the_field(part, typed, name):
+    words = part("tomoseg_blender.menus")._NAMES.get(name) or getattr(bpy.ops.tomoseg, name).get_rna_type().name
+    assert all(word in words.lower() for word in typed.split()), words
+
+
+def test_names_in_the_menu_are_those_of_operators_and_differ(part):
+    menus = part("tomoseg_blender.menus")
+    assert set(menus._NAMES) <= set(dir(bpy.ops.tomoseg))
+    shown = [
+        menus._NAMES.get(name) or getattr(bpy.ops.tomoseg, name).get_rna_type().name for name in dir(bpy.ops.tomoseg)
+    ]
+    assert len(set(shown)) == len(shown)
