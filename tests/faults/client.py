@@ -90,6 +90,7 @@ class Worker:
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._answers: dict[int, dict[str, Any]] = {}  # that came while another was waited for
         self._next = 0
 
     def _read(self) -> None:
@@ -111,7 +112,7 @@ class Worker:
         Not the clock on the wall tells that: among other programs a second's work may take minutes.
         """
         watch = Watch(self.pid, self._log)
-        while True:
+        while number not in self._answers:
             try:
                 message = self._messages.get(timeout=1.0)
             except queue.Empty:
@@ -119,10 +120,19 @@ class Worker:
                 continue
             if message is None:
                 raise EOFError("The worker has gone.")
-            if message.get("id") == number and "method" not in message:
-                if "error" in message:
-                    raise Refused(message["error"]["code"], message["error"]["message"])
-                return message["result"]
+            if "method" not in message:
+                self._answers[message["id"]] = message
+        message = self._answers.pop(number)
+        if "error" in message:
+            raise Refused(message["error"]["code"], message["error"]["message"])
+        return message["result"]
+
+    def begin(self, method: str, params: dict[str, Any]) -> int:
+        """Ask for a step and wait until the worker does it (or has done it); returns the request's id."""
+        number = self.send(method, params)
+        while number not in self._answers and self.answer(self.send("ping", {}))["running"] != number:
+            time.sleep(0.002)
+        return number
 
     def run(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Do a step to its end."""
@@ -131,7 +141,8 @@ class Worker:
     @property
     def is_answered(self) -> bool:
         """True where an answer waits."""
-        return any(message is not None and "method" not in message for message in list(self._messages.queue))
+        waiting = any(message is not None and "method" not in message for message in list(self._messages.queue))
+        return waiting or bool(self._answers)
 
     def kill(self) -> None:
         """kill -9."""

@@ -19,6 +19,13 @@ from tests.faults.nursery import JUMPING_CLOCK
 from tests.faults.tally import Tally
 
 SIZE = 64 * 2**20  # bytes of the small disk
+FULL, READ_ONLY, CLOCK, NAMES = (
+    "disk full",
+    "read-only project folder",
+    "clock jumps",
+    "non-ASCII and long names, spaces",
+)
+MOVED, DELETED = "project folder moved in use", "project folder deleted in use"
 CODES = (-32000, -32001)  # what the user can mend, and faults of the machine; no bug
 
 
@@ -106,7 +113,7 @@ def _names(paths: tuple[Path, ...], trial: Trial) -> set[str]:
 
 def full_disk(nursery: Nursery, original: Path, place: Path, name: str, trials: int, seed: int) -> Tally:
     """From no space at all to nearly enough for the step's results."""
-    tally, chance = Tally("disk full", name), random.Random(f"{seed} full {name}")
+    tally, chance = Tally(FULL, name), random.Random(f"{seed} full {name}")
     for number in range(trials):
         with small_disk(place):
             trial = Trial(nursery, original, place, name, tally)
@@ -124,7 +131,7 @@ def full_disk(nursery: Nursery, original: Path, place: Path, name: str, trials: 
 
 def read_only_disk(nursery: Nursery, original: Path, place: Path, name: str, trials: int) -> Tally:
     """The project lies on a disk that cannot be written to."""
-    tally = Tally("read-only project folder", name)
+    tally = Tally(READ_ONLY, name)
     for _ in range(trials):
         with small_disk(place):
             trial = Trial(nursery, original, place, name, tally)
@@ -139,7 +146,7 @@ def vanishing_folder(
     nursery: Nursery, original: Path, place: Path, name: str, trials: int, seed: int, *, delete: bool
 ) -> Tally:
     """The project folder is moved away, or deleted, while the step runs."""
-    fault = "project folder deleted in use" if delete else "project folder moved in use"
+    fault = DELETED if delete else MOVED
     tally, chance = Tally(fault, name), random.Random(f"{seed} {fault} {name}")
     seconds = 0.3
     for _ in range(trials):
@@ -147,8 +154,8 @@ def vanishing_folder(
         place.mkdir()
         trial = Trial(nursery, original, place, name, tally)
         worker = Worker(nursery)
+        number = worker.begin(trial.step.method, trial.step.params)
         began = time.monotonic()
-        number = worker.send(trial.step.method, trial.step.params)
         time.sleep(chance.random() * seconds)
         moved = place / "moved"
         trial.project.rename(moved)
@@ -192,7 +199,7 @@ def _put_back(trial: Trial, moved: Path, original: Path) -> None:
 
 def jumping_clock(nursery: Nursery, original: Path, place: Path, name: str, trials: int) -> Tally:
     """The clock jumps by years during the step, and the files are from 1971 and from 2099."""
-    tally = Tally("clock jumps", name)
+    tally = Tally(CLOCK, name)
     for number in range(trials):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
@@ -208,7 +215,7 @@ def jumping_clock(nursery: Nursery, original: Path, place: Path, name: str, tria
 
 def strange_names(nursery: Nursery, place: Path, names: list[tuple[str, str, str]]) -> list[Tally]:
     """All steps for each (folder, tomogram, feature)."""
-    tally = Tally("non-ASCII and long names, spaces", "all steps")
+    tally = Tally(NAMES, "all steps")
     for folder, tomogram, feature in names:
         shutil.rmtree(place, ignore_errors=True)
         home = place / folder

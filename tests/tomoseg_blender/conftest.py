@@ -1,7 +1,6 @@
 """A real bpy with the extension enabled from this checkout, and an empty file before each test."""
 
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_HAS_TORCH = importlib.util.find_spec("torch") is not None
 PACKAGE = "bl_ext.user_default.tomoseg"
 
 # Blender reads its environment once, at the first import: the folder must be there before. Inside a real Blender
@@ -30,12 +28,10 @@ os.environ["TOMOSEG_PYTHON"] = os.environ.get("TOMOSEG_TEST_WORKER", sys.executa
 
 import bpy  # noqa: E402
 
-# In another Blender (tests/versions/suite.py): files whose tests call the worker's own modules in this process, and
-# files whose tests start a second bpy with this process's Python.
-collect_ignore = [
-    *([] if _HAS_TORCH else ["test_batch.py", "test_labels_from_mask.py", "test_mask_correct.py", "test_settings.py"]),
-    *(["test_two_blenders.py", "test_zip.py"] if bpy.app.binary_path else []),
-]
+from tests.tomoseg_blender import figures  # noqa: E402
+
+# These build the zip with the tools of bpy's wheel; in a real Blender tests/versions/test_versions.py installs it.
+collect_ignore = ["test_zip.py"] if bpy.app.binary_path else []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,6 +54,41 @@ def empty_file(extension: ModuleType) -> None:
 def part(extension: ModuleType) -> Any:
     """`part("tomo.mrc")` is the extension's own copy of a module, not pytest's plain one."""
     return lambda name: importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@pytest.fixture(scope="session")
+def openvdb(part: Any) -> None:
+    """Skips where this Blender's build lacks the module, as the wheels of bpy 4.2 do."""
+    if part("tomoseg_blender.compat").vdb_module() is None:
+        pytest.skip("This Blender has no OpenVDB module.")
+
+
+@pytest.fixture
+def volumes_in_cycles(openvdb: None, part: Any, tmp_path: Path) -> None:
+    """Skips where this Blender's Cycles leaves volumes out of the picture, as Debian's build of 5.2 does.
+
+    Asked of a cube of fog in the middle of an otherwise empty scene, none of it made by the extension.
+    """
+    if not _picture_of_fog(part("tomoseg_blender.compat").vdb_module(), tmp_path).any():
+        pytest.skip("This Blender's Cycles draws no volumes.")
+    bpy.ops.wm.read_homefile(use_empty=True)
+
+
+def _picture_of_fog(module: ModuleType, folder: Path) -> np.ndarray:
+    """The alpha, 8 × 8 pixels, of a picture of a dense cube."""
+    grid = module.FloatGrid()
+    grid.name, grid.gridClass = "density", module.GridClass.FOG_VOLUME
+    grid.copyFromArray(np.full((8, 8, 8), 50.0))
+    module.write(str(folder / "fog.vdb"), grids=[grid])
+    bpy.ops.object.volume_import(filepath=str(folder / "fog.vdb"))
+    scene, eye = bpy.context.scene, bpy.data.objects.new("eye", bpy.data.cameras.new("eye"))
+    eye.data.type, eye.data.ortho_scale, eye.location = "ORTHO", 8, (4, 4, 20)
+    scene.collection.objects.link(eye)
+    scene.camera, scene.render.engine, scene.cycles.samples = eye, "CYCLES", 4
+    scene.render.resolution_x = scene.render.resolution_y = 8
+    scene.render.film_transparent, scene.render.filepath = True, str(folder / "fog.png")
+    bpy.ops.render.render(write_still=True)
+    return np.array(bpy.data.images.load(str(folder / "fog.png")).pixels[:]).reshape(8, 8, 4)[..., 3]
 
 
 @pytest.fixture
@@ -112,3 +143,20 @@ def in_window(part: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
         jobs.HANDLE.stop()
     if bpy.app.timers.is_registered(jobs.poll):
         bpy.app.timers.unregister(jobs.poll)
+
+
+@pytest.fixture
+def figure(part: Any) -> ModuleType:
+    """What builds and renders figures."""
+    return part("tomoseg_blender.scene.figure")
+
+
+@pytest.fixture
+def cell(part: Any) -> Any:
+    """A tomogram of 60 × 40 × 12 voxels of 10 Å with three boxes as surfaces; returns its empty."""
+    geometry = part("tomo.geometry").Geometry((10.0, 10.0, 10.0), (0.0, 200.0, 0.0))
+    empty = part("tomoseg_blender.scene.tomogram").ensure_tomogram("cell", figures.SHAPE, geometry)
+    for name, (low, high) in figures.PLACES.items():
+        mesh = figures.block(low, high)
+        part("tomoseg_blender.scene.meshes").show_surface(*mesh, empty, name, figures.COLOURS[name])
+    return empty

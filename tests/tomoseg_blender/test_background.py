@@ -70,6 +70,7 @@ def finished(project, part):
     return project
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_every_step_from_the_map_to_the_film_finishes(finished):
     for name, given in MAKES:
         bpy.context.view_layer.update()

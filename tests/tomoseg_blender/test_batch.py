@@ -5,22 +5,33 @@ import json
 import bpy
 import numpy as np
 import pytest
-import torch
 
-from ml.network_file import NetworkInfo, load_info, save_network
+from tests.tomoseg_blender.worker_python import worker_python
+
+MAKE_NETWORK = """
+import sys, torch
+from pathlib import Path
+from ml.network_file import NetworkInfo, save_network
 from ml.networks import build_network
-
-SETTINGS = {"kernels": [3, 3, 1], "sizes": [5, 5, 5]}
+torch.manual_seed(7)
+settings = {"kernels": [3, 3, 1], "sizes": [5, 5, 5]}
+made = build_network("classic", **settings).eval()
+torch.nn.init.constant_(made.convolutions[-1].bias, 0.03)
+save_network(Path(sys.argv[1]), made, NetworkInfo("bar", "classic", settings, (10.0,) * 3, amplitude=0.25))
+"""
+WHOSE_NETWORK = """
+import sys
+from pathlib import Path
+from ml.network_file import load_info
+print("EMAN2" if load_info(Path(sys.argv[1])).by_eman2 else "Tomoseg")
+"""
 
 
 @pytest.fixture
 def network(project):
     """A small classic network for the feature `bar`, as training would leave it."""
-    torch.manual_seed(7)
-    made = build_network("classic", **SETTINGS).eval()
-    torch.nn.init.constant_(made.convolutions[-1].bias, 0.03)
     path = project / "networks" / "bar.safetensors"
-    save_network(path, made, NetworkInfo("bar", "classic", SETTINGS, (10.0,) * 3, amplitude=0.25))
+    worker_python("-c", MAKE_NETWORK, str(path))
     bpy.ops.tomoseg.reload_project()
     return path
 
@@ -79,7 +90,7 @@ def test_a_network_goes_to_eman2_and_comes_back_as_the_features_own(network, tmp
         bpy.ops.tomoseg.import_network(filepath=str(tmp_path / "bar.hdf"))
     network.unlink()
     bpy.ops.tomoseg.import_network(filepath=str(tmp_path / "bar.hdf"))
-    assert load_info(network).by_eman2
+    assert worker_python("-c", WHOSE_NETWORK, str(network)).strip() == "EMAN2"
     assert bpy.context.scene.tomoseg.features["bar"].trained
     with pytest.raises(RuntimeError, match="no network of Tomoseg"):
         network.unlink()

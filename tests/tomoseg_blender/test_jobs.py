@@ -84,6 +84,7 @@ def masked(project, part):
     return project
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_volumes_are_made_a_slab_at_a_time_while_the_window_lives(masked, in_window, part, monkeypatch):
     monkeypatch.setattr(part("tomoseg_blender.scene.vdb"), "_SLAB_VOXELS", 40 * 56 * 2)  # two slices
     bpy.ops.tomoseg.import_volumes()
@@ -96,6 +97,7 @@ def test_volumes_are_made_a_slab_at_a_time_while_the_window_lives(masked, in_win
     assert volumes == {"label 1", "label 3"}
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_volumes_that_are_cancelled_leave_no_file(masked, in_window, part, monkeypatch):
     monkeypatch.setattr(part("tomoseg_blender.scene.vdb"), "_SLAB_VOXELS", 40 * 56)
     bpy.ops.tomoseg.import_volumes()
@@ -106,6 +108,7 @@ def test_volumes_that_are_cancelled_leave_no_file(masked, in_window, part, monke
     assert not list(masked.glob("volumes/*"))
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_surfaces_and_volumes_follow_each_other_by_themselves(masked, in_window):
     bpy.ops.tomoseg.import_mask()
     run_to_the_end(in_window)

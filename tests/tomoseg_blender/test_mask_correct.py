@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
-from ml import cli
+from tests.tomoseg_blender.worker_python import worker_python
 
 SIZE = 0.1
 
@@ -163,7 +163,7 @@ def test_the_command_line_places_the_same_boxes_and_writes_the_same_mask(mask, p
     (project / "boxes.json").unlink()
     other = project / "masks" / "by_hand.mrc"
     words = f"correct {mask} --negatives bar:2 --project {project} --box-size 10 --slices 2 --output {other}"
-    assert cli.main(words.split()) == 0
+    worker_python("-m", "ml", *words.split())
     assert [(box["kind"], box["centre"], box["size"]) for box in boxes_of(project)] == before and len(before) == 2
     np.testing.assert_array_equal(saved(part, other), saved(part, mask.with_name("cell__mask_v2.mrc")))
 

@@ -26,6 +26,7 @@ def voxels(part, path: Path) -> np.ndarray:
     return np.array(part("tomo.mrc").open_tomogram(path).data)
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_from_the_file_to_the_figure(annotated, part, tmp_path):
     group = bpy.context.scene.tomoseg
     bpy.ops.tomoseg.build_trainset(copies=4)

@@ -48,6 +48,7 @@ def imported(geometry, part, tmp_path):
     return project
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_the_hand_stays_what_and_where_it_is(imported, geometry, part, tmp_path):
     inside = np.argwhere(hand())[:, ::-1]  # x, y, z
     empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")

@@ -51,6 +51,7 @@ def centres(part, path):
     return sorted(found)
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_each_label_has_its_own_file_at_the_centres_of_its_voxels(vdb, part, mask, geometry, tmp_path):
     files = {1: ("membrane", tmp_path / "membrane.vdb"), 2: ("carbon", tmp_path / "carbon.vdb")}
     assert vdb.write_label_vdb(mask, files, geometry) == 1
@@ -61,6 +62,7 @@ def test_each_label_has_its_own_file_at_the_centres_of_its_voxels(vdb, part, mas
     ]
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_slabs_join_to_the_same_volume(vdb, part, mask, geometry, tmp_path, monkeypatch):
     whole, slabs = tmp_path / "whole.vdb", tmp_path / "slabs.vdb"
     vdb.write_label_vdb(mask, {2: ("carbon", whole)}, geometry)
@@ -69,6 +71,7 @@ def test_slabs_join_to_the_same_volume(vdb, part, mask, geometry, tmp_path, monk
     assert centres(part, whole) == centres(part, slabs)
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_a_map_becomes_density_from_its_lower_to_its_upper_value(vdb, part, geometry, tmp_path):
     data = np.zeros(SHAPE, np.float32)
     data[1, 2, 3], data[1, 2, 5], data[8, 12, 16], data[0, 0, 0] = 0.75, 3.0, 0.5, np.nan
@@ -76,6 +79,7 @@ def test_a_map_becomes_density_from_its_lower_to_its_upper_value(vdb, part, geom
     assert [value for _, value in centres(part, tmp_path / "map.vdb")] == pytest.approx([0.25, 1.0])
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_half_precision_takes_half_of_the_disk_and_keeps_three_digits(vdb, part, geometry, tmp_path):
     data = np.random.default_rng(3).uniform(0.1, 0.9, (24, 24, 24)).astype(np.float32)
     sizes, values = {}, {}
@@ -89,6 +93,7 @@ def test_half_precision_takes_half_of_the_disk_and_keeps_three_digits(vdb, part,
     np.testing.assert_allclose(sorted(values[False]), np.sort(data.ravel()), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_a_large_volume_is_binned_to_the_part_that_is_filled(vdb, part, mask, geometry, tmp_path, monkeypatch):
     monkeypatch.setattr(vdb, "MAX_VOXELS", 400)
     assert vdb.bin_factor(SHAPE) == 2 and vdb.bin_factor((1, 1, 400)) == 1
@@ -114,6 +119,7 @@ def test_a_file_that_is_no_volume_leaves_nothing_behind(volumes, part, empty, tm
     assert volumes.volumes(empty) == [] and len(bpy.data.volumes) == 0
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_importing_again_keeps_the_object_and_paths_become_relative(vdb, volumes, mask, geometry, empty, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "cell.blend"))
     path = tmp_path / "volumes" / "cell__membrane.vdb"
@@ -126,6 +132,7 @@ def test_importing_again_keeps_the_object_and_paths_become_relative(vdb, volumes
     assert len(volumes.volumes(empty)) == 1
 
 
+@pytest.mark.usefixtures("volumes_in_cycles")
 @pytest.mark.parametrize("view", ["from above", "from the front"])
 def test_volume_and_mesh_of_the_same_voxels_meet_in_the_picture(
     vdb, volumes, part, mask, geometry, empty, tmp_path, view
@@ -193,6 +200,7 @@ def expected(view):
     return [4.5, 3.5, 14.5, 9.5] if view == "from above" else [4.5, 2.5, 14.5, 3.0]
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_the_tomogram_is_a_see_through_volume_with_a_threshold(part, project):
     bpy.ops.tomoseg.import_density()
     empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
@@ -210,6 +218,7 @@ def test_the_tomogram_is_a_see_through_volume_with_a_threshold(part, project):
     assert np.abs(np.median(bright, axis=0) - middle).max() < 25
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_maps_become_volumes_as_strong_as_they_are(part, project):
     geometry = part("tomo.geometry").Geometry((10.0,) * 3, (120.0, -30.0, 50.0))
     strength = np.zeros((9, 40, 56), np.float32)
@@ -224,6 +233,7 @@ def test_maps_become_volumes_as_strong_as_they_are(part, project):
     }
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_a_volume_above_the_limit_is_binned_and_the_user_is_told(part, project):
     bpy.context.scene.tomoseg.volume.most = 0.005
     bpy.ops.tomoseg.import_density()
@@ -237,6 +247,7 @@ def test_a_volume_above_the_limit_is_binned_and_the_user_is_told(part, project):
     assert grid["binning"] == 2
 
 
+@pytest.mark.usefixtures("openvdb")
 def test_without_a_map_the_button_says_so(project):
     with pytest.raises(RuntimeError, match="cell has no map yet: apply a network to it first"):
         bpy.ops.tomoseg.import_maps()

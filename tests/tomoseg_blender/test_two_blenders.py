@@ -1,7 +1,7 @@
 """Two Blenders on one project: the second may look, says who has it, and may change it once the first has gone."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import bpy
@@ -27,7 +27,11 @@ def first(project, part):
     """Another process that has the project; ours has given it back to it."""
     part("tomoseg_blender.keeping").KEEPER.keep_only([])
     process = subprocess.Popen(
-        [sys.executable, "-c", FIRST, str(project)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [os.environ["TOMOSEG_PYTHON"], "-c", FIRST, str(project)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert process.stdout.readline().strip() == "taken"
     part("tomoseg_blender.state").refresh(bpy.context.scene)

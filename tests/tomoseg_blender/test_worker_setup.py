@@ -14,6 +14,7 @@ import pytest
 from packaging.markers import Marker
 
 ANSWER = {"packages": {"torch": "2.13.0", "tiny": "1.0"}, "python": "3.11.7", "executable": "py", "device": "CPU"}
+BASE = os.environ.get("TOMOSEG_TEST_WORKER", sys.executable)  # of a Blender whose Python has no venv, the worker's
 CHECK = f"import tiny; print('RESULT ' + {json.dumps(ANSWER)!r})"
 
 
@@ -62,8 +63,8 @@ def plan_in(setup, folder: Path, python: Path):
 
 @pytest.fixture(scope="module")
 def made(setup, tmp_path_factory):
-    """A real set-up with this process's Python: (plan, what its check found)."""
-    plan = plan_in(setup, tmp_path_factory.mktemp("made"), Path(sys.executable))
+    """A real set-up, as with *Set up with*: (plan, what its check found)."""
+    plan = plan_in(setup, tmp_path_factory.mktemp("made"), Path(BASE))
     return plan, finish(setup.Setup(plan, lambda: False, 0.05).run())
 
 
@@ -72,9 +73,7 @@ def quick_python(made, tmp_path_factory) -> Path:
     """A Python that copies that environment, empty again, where it is asked for a new one: it saves seconds."""
     path = tmp_path_factory.mktemp("quick") / "python"
     copy = f'cp -r "{made[0].folder}" "$last" && rm -r "$last/finished.json" "$last"/lib/python*/site-packages/tiny*'
-    path.write_text(
-        f'#!/bin/sh\nfor last; do :; done\ncase "$*" in *venv*) {copy};; *) exec "{sys.executable}" "$@";; esac\n'
-    )
+    path.write_text(f'#!/bin/sh\nfor last; do :; done\ncase "$*" in *venv*) {copy};; *) exec "{BASE}" "$@";; esac\n')
     path.chmod(0o755)
     return path
 
@@ -318,7 +317,7 @@ def chosen(setup, plan, part, monkeypatch):
     own.wheels = own.base_python = own.report = ""
 
 
-def test_buttons_set_up_use_keep_and_remove_the_worker(chosen, part, monkeypatch):
+def test_buttons_set_up_use_keep_and_remove_the_worker(chosen, setup, part, monkeypatch):
     preferences = part("tomoseg_blender.preferences")
     bpy.ops.tomoseg.install_worker()
     assert chosen.report.splitlines()[0] == "The worker is complete and computes on CPU."
@@ -329,7 +328,7 @@ def test_buttons_set_up_use_keep_and_remove_the_worker(chosen, part, monkeypatch
     assert chosen.report.startswith("The worker is set up already")
     assert preferences.own_python().lstat().st_mtime_ns == made
     (preferences.own_folder() / "finished.json").unlink()
-    assert preferences.find_python("")[1] != "set up by Tomoseg"
+    assert not setup.is_finished(preferences.own_folder())  # and so it is not used any more
     bpy.ops.tomoseg.remove_worker()
     assert not preferences.own_folder().exists()
     assert bpy.ops.tomoseg.remove_worker() == {"FINISHED"}  # nothing there, nothing wrong

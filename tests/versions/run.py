@@ -52,7 +52,8 @@ def run(name: str, built: Path, folder: Path) -> dict[str, Any]:
         words = [str(WHEEL), str(ROOT / STEPS), str(place), str(folder)]
     else:
         environment = dict(os.environ)
-        words = _in_tree(name, folder, built.name)
+        script = ["--python-exit-code", "1", "--python", f"{INSIDE}/{STEPS}", "--", f"/out/{built.name}", "/out"]
+        words = [*in_tree(name, folder), "--env", f"TOMOSEG_PYTHON={sys.executable}", "--", "blender", "-b", *script]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     told = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not told:
@@ -67,15 +68,13 @@ def validate(suite: str, built: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def _in_tree(suite: str, folder: Path, built: str) -> list[str]:
-    """The command that runs the steps in a tree of blender-gui; the worker's Python and its base are bound into it."""
+def in_tree(suite: str, folder: Path) -> list[str]:
+    """blender-gui's words before a command: `folder` is /out there, the worker's Python and its base where they are."""
     bound = {str(folder): "/out", str(ROOT): INSIDE, sys.prefix: sys.prefix, sys.base_prefix: sys.base_prefix}
     words = [sys.executable, str(gui_tool()), "exec", "--suite", suite]
     for outside, inside in bound.items():
         words += ["--bind", f"{outside}:{inside}"]
-    words += ["--env", f"TOMOSEG_PYTHON={sys.executable}", "--env", "BLENDER_USER_RESOURCES=/out/user", "--"]
-    script = ["--python-exit-code", "1", "--python", f"{INSIDE}/{STEPS}", "--", f"/out/{built}", "/out"]
-    return [*words, "blender", "-b", *script]
+    return [*words, "--env", "BLENDER_USER_RESOURCES=/out/user"]
 
 
 def main() -> int:
