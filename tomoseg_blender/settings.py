@@ -238,6 +238,17 @@ class FigureSettings:
         items=(("none", "No", "No slice"), ("z", "Z", "Along z"), ("y", "Y", "Along y"), ("x", "X", "Along x")),
     )
     outline: BoolProperty(name="Outline", description="Edges of the tomogram", default=True)  # type: ignore[valid-type]
+    silhouettes: BoolProperty(  # type: ignore[valid-type]
+        name="Silhouettes", description="Dark lines along the rims of surfaces", default=True
+    )
+    haze: FloatProperty(  # type: ignore[valid-type]
+        name="Haze",
+        description="How much of the background's colour the farthest points take on",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     scale_bar: BoolProperty(name="Scale Bar", description="A bar of a round length", default=True)  # type: ignore[valid-type]
     legend: BoolProperty(name="Legend", description="Names in the features' colours", default=True)  # type: ignore[valid-type]
     use_volumes: BoolProperty(  # type: ignore[valid-type]

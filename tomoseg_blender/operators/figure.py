@@ -9,13 +9,13 @@ from bpy.types import Context, Operator
 
 from ...tomo.errors import TomosegError
 from .. import pictures, state
-from ..scene import figure, tomogram
+from ..scene import figure, figure_options, tomogram
 from ..settings import FigureSettings, settings_of
 from .common import Action, OfTomogram
 
 KEPT = (
     *("preset", "background", "transparent", "outline", "scale_bar", "legend", "use_volumes", "slice_axis"),
-    *("cut_axis", "cut_position", "engine"),
+    *("cut_axis", "cut_position", "engine", "silhouettes", "haze"),
 )
 
 
@@ -50,12 +50,12 @@ class TOMOSEG_OT_figure(FigureSettings, OfTomogram, Action, Operator):
         return _render_in_window(built, path, options["samples"])
 
 
-def figure_settings(options: dict[str, Any]) -> figure.FigureSettings:
+def figure_settings(options: dict[str, Any]) -> figure_options.FigureSettings:
     """The figure that the panel's options describe."""
     names = tuple(name.strip() for name in options["features"].split(";") if name.strip())
     chosen = {name: options[name] for name in KEPT}
     chosen["slice_axis"] = "" if chosen["slice_axis"] == "none" else chosen["slice_axis"]
-    return figure.FigureSettings(features=names, size=(options["width"], options["height"]), **chosen)
+    return figure_options.FigureSettings(features=names, size=(options["width"], options["height"]), **chosen)
 
 
 def _render_in_window(built: Any, path: Path, samples: int) -> str:

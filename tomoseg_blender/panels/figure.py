@@ -26,8 +26,9 @@ class TOMOSEG_PT_figure(TomosegPanel, Panel):
         layout.prop(options, "background")
         layout.row().prop(options, "slice_axis", expand=True)
         column = layout.column(align=True, heading="With")
-        for name in ("outline", "scale_bar", "legend", "use_volumes", "transparent"):
+        for name in ("outline", "silhouettes", "scale_bar", "legend", "use_volumes", "transparent"):
             column.prop(options, name)
+        layout.prop(options, "haze")
         column = layout.column(align=True)
         column.prop(options, "width")
         column.prop(options, "height")

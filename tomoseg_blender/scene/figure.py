@@ -16,51 +16,23 @@ from mathutils import Vector
 from ...tomo.errors import TomosegError
 from ...tomo.files import replacing
 from ...tomo.geometry import require_voxel_size
-from . import box_edges, legend
+from . import box_edges, figure_cut, legend
 from . import figure_parts as parts
 from . import figure_stage as stage
-from .figure_look import figure_material, forget_materials, prepare_slice
+from .figure_look import Haze, figure_material, forget_materials, haze_range, prepare_slice
+from .figure_options import FigureSettings, check_settings
 from .figure_sheet import Sheet, text_size
-from .framing import ELEVATION, MARGIN, Frame, best_azimuth, frame_points, to_pixels
+from .framing import MARGIN, Frame, best_azimuth, frame_points, to_pixels
 from .materials import feature_material
 from .meshes import feature_of, surfaces
-from .palette import hex_colour
+from .palette import hex_colour, linear
 from .scale_bar import LONGEST_SHARE, ScaleBar
+from .silhouettes import WIDTH, add_silhouette
 from .slices import find_plane, shown_image
 from .tomogram import geometry_of, name_of
 from .volumes import volumes
 
-PRESETS = ("overview", "cut_open", "single")
-ENGINES = ("cycles", "eevee")
-BACKGROUNDS = tuple(stage.BACKGROUNDS)
 LEGEND_SHARE = 1 - LONGEST_SHARE - 4 * MARGIN  # what bar and margins leave of the width
-
-
-@dataclass(frozen=True)
-class FigureSettings:
-    """What a figure shows. size: (width, height) in pixels. Angles in degrees; azimuth None: the long side across.
-
-    preset: "overview" (all), "cut_open" (a movable plane takes away what lies before it), "single" (one feature).
-    features: names to show, empty for all. cut_axis, cut_position (0 to 1): where the cut plane begins.
-    slice_axis: the slice plane to show ("z", "y", "x"), or "" for none; it must have been shown in the scene.
-    engine: "cycles" works everywhere; "eevee" needs a graphics card, or its software stand-in.
-    """
-
-    preset: str = "overview"
-    features: tuple[str, ...] = ()
-    background: str = "white"
-    transparent: bool = False
-    size: tuple[int, int] = (1200, 900)
-    slice_axis: str = ""
-    outline: bool = True
-    scale_bar: bool = True
-    legend: bool = True
-    use_volumes: bool = False
-    cut_axis: str = "z"
-    cut_position: float = 0.5
-    elevation: float = ELEVATION
-    azimuth: float | None = None
-    engine: str = "cycles"
 
 
 @dataclass(frozen=True)
@@ -68,6 +40,7 @@ class Figure:
     """A built figure: its scene, its view, and what it shows as (feature, colour, object).
 
     edges: of the tomogram's box, [] without an outline. strip: pixels at the bottom that belong to bar and legend.
+    background: '#rrggbb'.
     """
 
     scene: Any
@@ -77,6 +50,7 @@ class Figure:
     sheet: Sheet
     bar: ScaleBar | None
     strip: int
+    background: str
     plane: Any | None
 
     def pixels_of(self, points: Any) -> Any:
@@ -90,18 +64,13 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     Raises TomosegError if there is nothing to show, the voxel size that a scale bar needs is unknown, or a preset or
     feature is not known; nothing is built then.
     """
-    _check(settings)
+    check_settings(settings)
     originals = _chosen(tomogram, settings)
     if settings.scale_bar:
         require_voxel_size(geometry_of(tomogram), name_of(tomogram))
     plane = _slice_plane(tomogram, settings)
     lines, strip = _strip(originals, settings)
-    points = [parts.mesh_points(original) for _, _, original in originals]
-    if settings.outline or plane is not None:
-        points.append(parts.box_points(tomogram))
-    lengths = np.ptp(np.concatenate(points), axis=0)
-    azimuth = best_azimuth(lengths) if settings.azimuth is None else settings.azimuth
-    frame = frame_points(np.concatenate(points), settings.elevation, azimuth, settings.size, strip)
+    frame = _frame(tomogram, originals, settings, strip)
     scene = stage.new_stage(name_of(tomogram))
     camera = stage.add_camera(scene, frame)
     stage.add_lights(scene, camera)
@@ -111,12 +80,15 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     if plane is not None:
         plane = parts.add_copy(scene, plane)
         parts.show_unlit(plane)
-        # What is cut away would still darken it.
-        prepare_slice(plane, None if settings.preset == "cut_open" else frame.width)
+        prepare_slice(plane, frame.width, _haze(frame, settings))
     edges = _add_outline(scene, tomogram, frame, settings)
+    background = stage.background_colour(settings.background)
     sheet, bar = _add_sheet(scene, camera, frame, lines, settings)
+    if strip and not settings.transparent:
+        sheet.band(strip, background)
     forget_materials()
-    return Figure(scene, frame, shown, edges, sheet, bar, strip, plane)
+    figure_cut.forget_nodes()
+    return Figure(scene, frame, shown, edges, sheet, bar, strip, background, plane)
 
 
 def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
@@ -144,24 +116,6 @@ def set_quality(scene: Any, samples: int) -> None:
     if scene.render.engine == "CYCLES":
         scene.cycles.samples = samples
         scene.cycles.use_denoising = _has_denoiser(scene)
-
-
-def _check(settings: FigureSettings) -> None:
-    for value, known, what in (
-        (settings.preset, PRESETS, "preset"),
-        (settings.background, BACKGROUNDS, "background"),
-        (settings.slice_axis, ("", "z", "y", "x"), "slice axis"),
-        (settings.cut_axis, ("z", "y", "x"), "cut axis"),
-        (settings.engine, ENGINES, "engine"),
-    ):
-        if value not in known:
-            raise TomosegError(f"There is no {what} {value!r}: choose one of {', '.join(filter(None, known))}.")
-    if settings.engine == "cycles" and not hasattr(bpy.context.scene, "cycles"):
-        raise TomosegError("Figures are rendered by Cycles: switch on its add-on in the preferences.")
-    if settings.preset == "single" and len(settings.features) != 1:
-        raise TomosegError("A figure of a single feature needs its name: choose one feature.")
-    if min(settings.size) < 64 or max(settings.size) > 16384:
-        raise TomosegError(f"A picture of {settings.size[0]} × {settings.size[1]} pixels: choose 64 to 16384 a side.")
 
 
 def _chosen(tomogram: Any, settings: FigureSettings) -> list[tuple[str, str, Any]]:
@@ -202,6 +156,16 @@ def _strip(originals: list[tuple[str, str, Any]], settings: FigureSettings) -> t
     return lines, round(height * text + (MARGIN * settings.size[0] if height else 0))
 
 
+def _frame(tomogram: Any, originals: list[tuple[str, str, Any]], settings: FigureSettings, strip: int) -> Frame:
+    """The view that shows all, above `strip` pixels."""
+    points = [parts.mesh_points(original) for _, _, original in originals]
+    if settings.outline or settings.slice_axis:
+        points.append(parts.box_points(tomogram))
+    every = np.concatenate(points)
+    azimuth = best_azimuth(np.ptp(every, axis=0)) if settings.azimuth is None else settings.azimuth
+    return frame_points(every, settings.elevation, azimuth, settings.size, strip)
+
+
 def _add_contents(
     scene: Any, tomogram: Any, originals: list[tuple[str, str, Any]], frame: Frame, settings: FigureSettings
 ) -> list[tuple[str, str, Any]]:
@@ -212,10 +176,34 @@ def _add_contents(
     for name, colour, original in originals:
         copy = parts.add_copy(scene, original)
         if original.type == "MESH":
-            material = original.active_material or feature_material(name, colour)
-            parts.give_material(copy, figure_material(material, frame.width, cut))
+            _dress(scene, (name, colour, original), copy, frame, cut, settings)
         shown.append((name, colour, copy))
     return shown
+
+
+def _dress(
+    scene: Any, surface: tuple[str, str, Any], copy: Any, frame: Frame, cut: Any | None, settings: FigureSettings
+) -> None:
+    """Give the figure's copy of a surface its looks: its material, the cut, and the lines around it."""
+    name, colour, original = surface
+    haze = _haze(frame, settings)
+    material = original.active_material or feature_material(name, colour)
+    parts.give_material(copy, figure_material(material, frame.width, cut, haze))
+    if cut is not None:
+        figure_cut.take_away(copy, cut)
+    if settings.silhouettes:
+        width = max(WIDTH * frame.size[0] / 1200, 1.0) * frame.pixel
+        add_silhouette(scene, original, width, stage.LINES[settings.background], cut, haze)
+
+
+def _haze(frame: Frame, settings: FigureSettings) -> Haze | None:
+    if settings.haze <= 0:
+        return None
+    # White swallows colours sooner than black does: light is mixed, not what the eye makes of it.
+    strength = settings.haze**2 if settings.background == "white" else settings.haze
+    return Haze(
+        linear(stage.background_colour(settings.background)), strength, *haze_range(frame.distance, frame.depth)
+    )
 
 
 def _add_outline(scene: Any, tomogram: Any, frame: Frame, settings: FigureSettings) -> list[box_edges.Edge]:

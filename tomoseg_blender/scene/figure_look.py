@@ -1,30 +1,49 @@
-"""How things look in a figure: darker where they turn away and where something is near, and cut open by a plane.
+"""How things look in a figure: darker where they turn away and where something is near, faded where far, cut open.
 
 All of it works on copies of materials: those of the person stay as they are. The hue is always the material's own.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
 from . import marks
 from .figure_parts import MATERIAL_KIND, give_material
+from .figure_stage import KEY
 from .materials import OVERLAYS, node_tree, set_overlay
+from .palette import Rgba
 
-CUT = "Cut"
+CUT, HAZE = "Cut", "Haze"
 EDGE_FROM, EDGE_SHARE, EDGE_DARKNESS = 0.7, 0.7, 0.22  # how far turned away, how much is covered, what is left
 WALL = 0.72  # brightness of walls that a cut opens
 REACH = 0.05  # of the picture's width: how far away things still darken each other
 CREASE_SHARE = 0.75  # of the dark tone, in the deepest crease of a surface
 CONTACT = 0.25  # brightness of the slice right where an object stands on it
+CAST_REACH = 0.12  # of the picture's width: how far an object's shadow falls on the slice
+CAST_FROM, CAST = (0.55, 0.95), 0.6  # the range of openness in which it falls, and the brightness that is left
+CLEAR = 0.5  # of the half depth, before the middle: nearer than that there is no haze
 LOOKS = 3  # rays for each of the picture's samples: few, since there are many of those
 
 
-def figure_material(material: Any, width: float, cut: Any | None = None) -> Any:
+@dataclass(frozen=True)
+class Haze:
+    """What is far fades into the background. colour: linear (r, g, b, 1). strength: 0 to 1, at the far end.
+
+    near, far: distances from the camera in Blender units between which it grows.
+    """
+
+    colour: Rgba
+    strength: float
+    near: float
+    far: float
+
+
+def figure_material(material: Any, width: float, cut: Any | None = None, haze: Haze | None = None) -> Any:
     """A copy of `material` with darkened edges and creases, not drawn beyond the cut (where there is one).
 
-    width: of the picture, in Blender units. Cut walls are filled with the feature's plain colour; what is cut away
-    would still darken creases, so a cut surface has none. A material rebuilt by hand without a surface is only copied.
+    width: of the picture, in Blender units. Cut walls are filled with the feature's plain colour. A material rebuilt
+    by hand without a surface is only copied.
     """
     made = material.copy()
     made.name = f"{material.name} {'figure' if cut is None else 'cut'}"
@@ -35,35 +54,66 @@ def figure_material(material: Any, width: float, cut: Any | None = None) -> Any:
         return made
     colour = material.diffuse_color
     shown = _with_edges(tree, output.inputs["Surface"].links[0].from_socket, colour)
-    if cut is None:
-        open_sky = _openness(tree, REACH * width)
-        share = _ranged(tree, open_sky, (0.0, 1.0), (CREASE_SHARE, 0.0))
-        shown = _mix(tree, share, shown, _plain(tree, colour, EDGE_DARKNESS))
-    else:
-        wall = _plain(tree, colour, WALL)
+    share = _ranged(tree, _openness(tree, REACH * width), (0.0, 1.0), (CREASE_SHARE, 0.0))
+    shown = _mix(tree, share, shown, _plain(tree, colour, EDGE_DARKNESS))
+    if cut is not None:
         facing = tree.nodes.new("ShaderNodeNewGeometry").outputs["Backfacing"]
-        shown = _mix(tree, facing, shown, wall)
-        clear = tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0]
-        shown = _mix(tree, _beyond(tree, cut), shown, clear)
-    tree.links.new(shown, output.inputs["Surface"])
+        shown = _mix(tree, facing, shown, _plain(tree, colour, WALL))
+    tree.links.new(_far_and_cut(tree, shown, cut, haze), output.inputs["Surface"])
     return made
 
 
-def prepare_slice(plane: Any, width: float | None) -> None:
+def line_material(colour: Rgba, cut: Any | None, haze: Haze | None) -> Any:
+    """The material of a shell around a surface: only its far side is seen, as a line along the surface's rim."""
+    made = bpy.data.materials.new("Figure line")
+    marks.mark(made, MATERIAL_KIND)
+    tree = node_tree(made)
+    tree.nodes.clear()
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    ink = _far_and_cut(tree, _plain(tree, colour, 1.0), None, haze)
+    facing = tree.nodes.new("ShaderNodeNewGeometry").outputs["Backfacing"]
+    shown = _mix(tree, facing, tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0], ink)
+    tree.links.new(_far_and_cut(tree, shown, cut, None), output.inputs["Surface"])
+    return made
+
+
+def haze_range(distance: float, depth: float) -> tuple[float, float]:
+    """Between which distances from the camera a haze grows, for what reaches `depth` before and behind `distance`."""
+    return distance - CLEAR * depth, distance + depth
+
+
+def set_haze_range(scene: Any, near: float, far: float) -> None:
+    """Let the haze in a figure's scene grow between these distances from the camera: for films."""
+    materials = {slot.material for shown in scene.objects for slot in shown.material_slots if slot.material}
+    for material in materials:
+        node = material.node_tree.nodes.get(HAZE) if marks.is_marked(material, MATERIAL_KIND) else None
+        if node is not None:
+            node.inputs["From Min"].default_value, node.inputs["From Max"].default_value = near, far
+
+
+def prepare_slice(plane: Any, width: float, haze: Haze | None = None) -> None:
     """Let the figure's copy of a slice plane show its greys alone, without what was painted or predicted on it.
 
-    width: of the picture, in Blender units: it is darker right where objects stand on it; None: it is not.
+    width: of the picture, in Blender units: it is darker right where objects stand on it, and on their side away from
+    the key light. Elsewhere its greys stay exact, unless a haze is asked for.
     """
     made = plane.active_material.copy()
     marks.mark(made, MATERIAL_KIND)
     for overlay in OVERLAYS:
         set_overlay(made, overlay, None)
     tree = node_tree(made)
-    if width is not None:
-        light = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
-        for node in tree.nodes:
-            if node.type == "EMISSION":
-                tree.links.new(light, node.inputs["Strength"])
+    touched = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
+    shaded = _ranged(tree, _openness(tree, CAST_REACH * width, _to_key(tree)), CAST_FROM, (CAST, 1.0), smooth=True)
+    light = tree.nodes.new("ShaderNodeMath")
+    light.operation = "MULTIPLY"
+    for number, value in enumerate((touched, shaded)):
+        tree.links.new(value, light.inputs[number])
+    for node in tree.nodes:
+        if node.type == "EMISSION":
+            tree.links.new(light.outputs[0], node.inputs["Strength"])
+    if haze is not None:
+        surface = tree.get_output_node("ALL").inputs["Surface"]
+        tree.links.new(_far_and_cut(tree, surface.links[0].from_socket, None, haze), surface)
     give_material(plane, made)
 
 
@@ -81,11 +131,48 @@ def _with_edges(tree: Any, surface: Any, colour: Any) -> Any:
     return _mix(tree, share, surface, _plain(tree, colour, EDGE_DARKNESS))
 
 
-def _openness(tree: Any, reach: float) -> Any:
-    """A socket that is 1 where nothing lies within `reach` (Blender units) before the surface, 0 deep in a crease."""
+def _far_and_cut(tree: Any, shown: Any, cut: Any | None, haze: Haze | None) -> Any:
+    """`shown`, faded where it is far, and clear beyond the cut."""
+    if haze is not None:
+        share = _ranged(tree, _depth(tree), (haze.near, haze.far), (0.0, haze.strength))
+        share.node.name = HAZE
+        shown = _mix(tree, share, shown, _plain(tree, haze.colour, 1.0))
+    if cut is not None:
+        shown = _mix(tree, _beyond(tree, cut), shown, tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0])
+    return shown
+
+
+def _depth(tree: Any) -> Any:
+    """A socket with the distance along the camera's view, in Blender units."""
+    return tree.nodes.new("ShaderNodeCameraData").outputs["View Z Depth"]
+
+
+def _to_key(tree: Any) -> Any:
+    """A socket with the direction half-way between the plane's own and that to the key light, as the camera stands."""
+    light = tree.nodes.new("ShaderNodeVectorTransform")
+    light.vector_type, light.convert_from, light.convert_to = "NORMAL", "CAMERA", "WORLD"
+    x, y, z = KEY
+    light.inputs[0].default_value = (x, y, -z)  # a camera's z counts away from the viewer here
+    between = tree.nodes.new("ShaderNodeVectorMath")
+    between.operation = "ADD"
+    tree.links.new(light.outputs[0], between.inputs[0])
+    tree.links.new(tree.nodes.new("ShaderNodeNewGeometry").outputs["Normal"], between.inputs[1])
+    unit = tree.nodes.new("ShaderNodeVectorMath")
+    unit.operation = "NORMALIZE"
+    tree.links.new(between.outputs[0], unit.inputs[0])
+    return unit.outputs[0]
+
+
+def _openness(tree: Any, reach: float, around: Any | None = None) -> Any:
+    """A socket that is 1 where nothing lies within `reach` (Blender units) before the surface, 0 deep in a crease.
+
+    around: a socket with the direction that is looked in, in place of the surface's own.
+    """
     node = tree.nodes.new("ShaderNodeAmbientOcclusion")
     node.samples = LOOKS
     node.inputs["Distance"].default_value = reach
+    if around is not None:
+        tree.links.new(around, node.inputs["Normal"])
     return node.outputs["AO"]
 
 

@@ -10,6 +10,7 @@ from .framing import Frame
 
 TEXT_SHARE = 0.030  # the letters' size as a share of the picture's smaller side
 SMALLEST_TEXT = 11  # pixels
+BEHIND, OVER = 2.0, 8.0  # pixels
 
 
 def text_size(size: tuple[int, int]) -> float:
@@ -34,6 +35,7 @@ class Sheet:
 
     def __init__(self, scene: Any, camera: Any, frame: Frame) -> None:
         self._scene, self._size = scene, frame.size
+        self.backing: Any | None = None
         self.holder = add_to_stage(scene, "Figure sheet", None, camera)
         self.holder.empty_display_size = 0.1
         self.fit(frame)
@@ -53,6 +55,12 @@ class Sheet:
         corners = [(0, 0, 0), (width, 0, 0), (width, height, 0), (0, height, 0)]
         mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
         return self._put(name, mesh, x, y, colour)
+
+    def band(self, height: float, colour: str) -> None:
+        """A quiet band along the picture's lower side, behind all other pieces, where a close view would fill it."""
+        # A little larger than the picture: its outermost pixels take in what lies beside them.
+        self.backing = self.rectangle("band", -OVER, -OVER, self._size[0] + 2 * OVER, height + OVER, colour)
+        self.backing.location.z = -BEHIND
 
     def text(self, text: str, x: float, y: float, size: float, colour: str, align: str = "LEFT") -> Any:
         """One line of text, `size` pixels high, its base line at y and its start (or middle, "CENTER") at x."""

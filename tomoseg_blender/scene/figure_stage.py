@@ -13,14 +13,17 @@ from .. import compat
 from . import marks
 from .framing import Frame
 from .materials import node_tree
+from .palette import hex_colour
 
 SCENE_KIND = "figure scene"
 COLLECTION_KIND = "figure"
 AMBIENT = 0.42  # what the sky gives from all sides; creases get less, which shows shapes
 # (strength, from right/up/front, angle): the key from the upper left, as drawings of relief have it.
-SUNS = ((1.75, (-0.6, 0.8, 0.6), 10.0), (0.3, (0.9, -0.1, 0.5), 40.0))
+KEY = (-0.6, 0.8, 0.6)
+SUNS = ((1.75, KEY, 10.0), (0.3, (0.9, -0.1, 0.5), 40.0))
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0, 1.0), "dark": (0.006, 0.007, 0.010, 1.0)}
 INKS = {"white": "#111111", "dark": "#f2f2f2"}
+LINES = {"white": "#1c1c1c", "dark": "#000000"}  # along the rims of surfaces
 
 
 def new_stage(name: str) -> Any:
@@ -71,11 +74,10 @@ def add_camera(scene: Any, frame: Frame) -> Any:
     data.type = "ORTHO"
     data.sensor_fit = "HORIZONTAL"
     data.ortho_scale = frame.width
-    distance = frame.depth + frame.width  # room for bar and legend in front of everything
-    data.clip_start, data.clip_end = frame.width * 0.001, distance + frame.depth + frame.width
+    data.clip_start, data.clip_end = frame.width * 0.001, frame.distance + frame.depth + frame.width
     camera = add_to_stage(scene, "Figure camera", data)
     turn = Matrix((frame.right, frame.up, frame.towards)).transposed()
-    place = Vector(frame.middle) + Vector(frame.towards) * distance
+    place = Vector(frame.middle) + Vector(frame.towards) * frame.distance
     camera.matrix_world = Matrix.Translation(place) @ turn.to_4x4()
     scene.camera = camera
     return camera
@@ -114,6 +116,11 @@ def set_world(scene: Any, background: str) -> None:
     tree.links.new(light.outputs[0], mix.inputs[1])
     tree.links.new(seen.outputs[0], mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
+
+
+def background_colour(background: str) -> str:
+    """'#rrggbb' of what lies behind everything, as it is seen in the picture."""
+    return hex_colour(BACKGROUNDS[background])
 
 
 def set_render(scene: Any, size: tuple[int, int], transparent: bool, engine: str = "cycles") -> None:

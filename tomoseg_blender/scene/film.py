@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...tomo.errors import TomosegError
 from ...tomo.files import replacing
 from .. import compat
-from . import box_edges, figure_parts
+from . import box_edges, figure_look, figure_parts
 from .figure import Figure, set_quality
 from .framing import MARGIN, Frame, directions
 
@@ -84,7 +84,11 @@ def key_frames(figure: Figure, tomogram: Any, frames: list[Frame]) -> None:
     scene.frame_start, scene.frame_end = 1, len(frames)
     camera = scene.camera
     camera.rotation_mode = "QUATERNION"
-    distance = max(frame.depth + frame.width for frame in frames)  # one for all: shadows and clipping stay the same
+    distance = max(frame.distance for frame in frames)  # one for all: shadows and clipping stay the same
+    if figure.strip and figure.sheet.backing is None:
+        figure.sheet.band(figure.strip, figure.background)
+    depth = max(frame.depth for frame in frames)
+    figure_look.set_haze_range(scene, *figure_look.haze_range(distance, depth))
     camera.data.clip_start = min(frame.width for frame in frames) * 0.001
     camera.data.clip_end = 2 * distance + max(frame.width for frame in frames)
     if figure.bar is not None:
@@ -133,6 +137,7 @@ def render_film(
     set_quality(scene, samples)
     compat.set_video_output(scene.render)
     scene.render.fps, scene.render.fps_base = rate, 1.0
+    scene.render.film_transparent = False  # MP4 knows no transparency: it would be black
     # Meshes go to Cycles once for the whole film; a slice's new pixels would not get there.
     scene.render.use_persistent_data = show_slice is None
     with replacing(path.absolute()) as temporary, _at_each_frame(scene, told, show_slice):

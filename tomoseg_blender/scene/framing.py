@@ -36,6 +36,11 @@ class Frame:
         """The length of one pixel."""
         return self.width / self.size[0]
 
+    @property
+    def distance(self) -> float:
+        """How far the camera stands from the middle: room for bar and legend in front of everything."""
+        return self.depth + self.width
+
 
 def directions(elevation: float, azimuth: float) -> tuple[Vectors, Vectors, Vectors]:
     """(right, up, towards the viewer) for a viewer `elevation` degrees above the x-y plane.
