@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ml.report import Cancelled
 from tomo.errors import TomosegError
+from tomo.exchange import exchange
 from tomo.files import explain_write_error, require_space, write_json
 from tomo.geometry import Geometry
 from tomo.mrc import MrcWriter
@@ -137,7 +138,7 @@ class ResumableWriter(MrcWriter):
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()
-                self._partial.replace(self.path)
+                exchange(self._partial, self.path)
             elif keep and self.done:
                 self._tell()
         except OSError as failure:

@@ -42,6 +42,7 @@ from ml.protocol import (
     parse_request,
 )
 from ml.report import Cancelled, TimeLeft
+from tomo import exchange
 from tomo.errors import TomosegError
 
 WORKER_STEPS = {
@@ -321,6 +322,8 @@ def main(words: list[str]) -> int:
     os.close(nothing)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = sys.stderr
+    # On Windows Blender must close what it shows before that can be replaced.
+    exchange.ASKED.append(lambda path: channel.notify("release", {"path": str(path)}))
     server = Server(channel)
     signal.signal(signal.SIGINT, server.on_interrupt)
     signal.signal(signal.SIGTERM, server.on_terminate)

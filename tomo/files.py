@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import TomosegError
+from .exchange import exchange, is_held
 from .processes import is_alive, machine_mark
 from .standing import gone, make_folder
 
@@ -21,6 +22,7 @@ else:
     import fcntl
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # of disks that know no locks
+_HELD = "another program has it open, or it cannot be written to: close it there, or choose another folder"
 _REFUSED = "it or its folder cannot be written to: choose another folder, or change the permissions"
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space, then try again",
@@ -39,7 +41,8 @@ def explain_write_error(path: Path, error: OSError) -> TomosegError:
     """The sentence that a user reads when `path` could not be written."""
     if error.errno == errno.ENOENT and (missing := gone(path)) is not None:
         return missing
-    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: choose another folder")
+    words = f"{error.strerror or error}: choose another folder"
+    reason = _HELD if is_held(error) else _REASONS.get(error.errno or 0, words)
     return TomosegError(f"Cannot write {path}: {reason}.")
 
 
@@ -59,7 +62,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         yield temporary
         if lasting:
             _flush_to_disk(temporary)
-        temporary.replace(path)
+        exchange(temporary, path)
     except OSError as error:
         raise explain_write_error(path, error) from error
     finally:
@@ -157,11 +160,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _lock(handle: BinaryIO) -> None:
-    try:
-        _system_lock(handle, wait=True)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise explain_write_error(Path(handle.name), error) from error
+    while True:
+        try:
+            _system_lock(handle, wait=True)
+        except OSError as error:
+            if error.errno == errno.EDEADLK:  # Windows waits for ten seconds only
+                continue
+            if error.errno not in NO_LOCKS:
+                raise explain_write_error(Path(handle.name), error) from error
+        return
 
 
 def lock_at_once(handle: BinaryIO) -> bool:

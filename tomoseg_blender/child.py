@@ -89,7 +89,9 @@ class Child:
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
     if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+        words = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        hidden = IN_OWN_GROUP["creationflags"]  # else a console window flashes up
+        subprocess.run(words, capture_output=True, check=False, creationflags=hidden)
     else:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # the child leads a group of its own

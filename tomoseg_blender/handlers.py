@@ -7,8 +7,22 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.types import Scene
 
+from ..tomo import exchange
 from ..tomo.errors import TomosegError
-from . import boxing, compat, gallery, jobs, masks, painting, restoring, sections, state, thresholding, viewing
+from . import (
+    boxing,
+    compat,
+    gallery,
+    jobs,
+    masks,
+    outlining,
+    painting,
+    restoring,
+    sections,
+    state,
+    thresholding,
+    viewing,
+)
 from .keeping import KEEPER
 from .scene import boxes, volumes
 from .worker import HANDLE
@@ -35,6 +49,12 @@ def _save(scene: Scene) -> str | None:
     if changed:
         state.refresh(scene)
     return None
+
+
+def _let_go(_path: Path) -> None:
+    """Close the files that are shown: on Windows an open one cannot be replaced (tomo/exchange.py)."""
+    viewing.forget()
+    outlining.forget()
 
 
 def _tell(scene: Scene, sentence: str) -> None:
@@ -196,6 +216,7 @@ def register() -> None:
         getattr(bpy.app.handlers, name).append(persistent(function))
     for timer, seconds in _TIMERS.items():
         bpy.app.timers.register(timer, first_interval=seconds, persistent=True)
+    exchange.ASKED.append(_let_go)
 
 
 def unregister() -> None:
@@ -207,4 +228,5 @@ def unregister() -> None:
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(function)
+    exchange.ASKED.remove(_let_go)
     KEEPER.keep_only([])

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import bpy
 from bpy.types import Scene
 
+from ..tomo import exchange
 from ..tomo.errors import TomosegError
 from .preferences import worker_python
 from .state import project_folder
@@ -297,6 +298,9 @@ def _take(job: Job, message: dict[str, Any] | None) -> None:
         job.seconds_left = params.get("seconds_left")
     elif method == "log":
         job.log.append(str(params.get("message", "")))
+    elif method == "release":
+        for let_go in exchange.ASKED:  # what shows the file; see tomo/exchange.py
+            let_go(Path(str(params.get("path", ""))))
     elif method in ("live", "preview") and job.partner is not None:
         job.partner.heard(method, params)
     elif method == "preview":

@@ -46,7 +46,7 @@ class PipProgress:
             self.fraction = 1.0
         elif word == "ERROR:":
             self.errors.append(rest)
-        elif word == "WARNING:":
+        elif word in ("WARNING:", "HINT:"):
             self.warnings.append(rest)
         return bool(text)
 
@@ -68,6 +68,11 @@ def failure(pip: PipProgress, python_version: str, wheels: Path | None, log: Pat
     told = " ".join([*pip.errors, *pip.warnings])
     if "No space left" in told or "Errno 28" in told:
         return "The disk is full: free some space, then set up the worker again."
+    if "Long Path" in told:
+        return (
+            "Windows refuses paths of more than 260 letters, and torch has some: switch on long paths "
+            "(docs/troubleshooting.md tells how), then set up the worker again."
+        )
     if any(words in told for words in _UNREACHABLE):
         return (
             "The package index cannot be reached: check the network and its proxy, or name a folder of wheels in "

@@ -72,6 +72,7 @@ def write_copy(folder: Path, name: str, data: Volume) -> Iterator[float]:
                 yield row / len(data)
             copy[z // factor] = total / len(rows)
         copy.flush()
+        del copy  # Windows renames no file that is mapped
 
 
 def _means(pixels: Volume, factor: int) -> NDArray[np.float32]:

@@ -35,6 +35,11 @@ def data_of(scene: Scene, name: str) -> mrc.Tomogram:
         raise TomosegError(f"{path} is gone ({error.strerror}): restore it, or import the tomogram again.") from error
 
 
+def forget() -> None:
+    """Close the tomograms; the next slice opens its own again."""
+    _mapped.cache_clear()
+
+
 def empty_of(scene: Scene, name: str) -> Any:
     """The tomogram's empty, which surfaces and volumes hang on; made, without showing a slice, where there is none."""
     opened = data_of(scene, name)

@@ -1,6 +1,8 @@
 """Jobs of the worker as a window runs them: a timer takes the messages, and nothing waits."""
 
+import gc
 import time
+import weakref
 
 import bpy
 import numpy as np
@@ -122,3 +124,15 @@ def test_a_blender_without_openvdb_makes_surfaces_and_says_why_no_volumes(masked
     sentence = part("tomoseg_blender.jobs").outcome("results").sentence
     assert sentence.startswith("Surfaces of label 1, label 3. This Blender has no OpenVDB module")
     assert not [one for one in bpy.data.objects if one.type == "VOLUME"]
+
+
+def test_a_file_that_the_worker_cannot_replace_is_closed_here(project, in_window, part):
+    tomogram = part("tomoseg_blender.viewing").data_of(bpy.context.scene, "cell")
+    mapped = weakref.ref(tomogram.data.base)
+    del tomogram
+    gc.collect()
+    assert mapped() is not None, "the slices' tomogram is kept open"
+    job = in_window.Job("import", "Import", "Scene", None, lambda _scene, _result: "")
+    in_window._take(job, {"method": "release", "params": {"path": str(project / "tomograms" / "cell.mrc")}})
+    gc.collect()
+    assert mapped() is None

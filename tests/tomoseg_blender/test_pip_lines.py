@@ -35,6 +35,13 @@ def test_pips_lines_become_progress(part):
     ("lines", "expected"),
     [
         (
+            [
+                "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory: 'C:\\\\t.h'",
+                "HINT: This error might have occurred since this system does not have Windows Long Path support enabled.",
+            ],
+            "Windows refuses paths of more than 260 letters",
+        ),
+        (
             ["ERROR: Could not install packages: [Errno 28] No space left on device"],
             "The disk is full: free some space",
         ),
