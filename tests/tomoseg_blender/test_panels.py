@@ -122,6 +122,23 @@ def test_with_a_project_every_panel_draws_without_opening_a_file(project, no_fil
     assert ("operator", "tomoseg.paint_slice") in drawn["TOMOSEG_PT_paint"]
 
 
+def test_a_step_that_cannot_run_yet_says_why_above_its_buttons(project, part):
+    def told(panel):
+        return " ".join(text for kind, text in draw(panel) if kind == "label")
+
+    for name, reason in (
+        ("trainset", "Place at least one positive box on bar first"),
+        ("train", "Place at least one positive box on bar first"),
+        ("apply", "Place at least one positive box on bar first"),
+        ("merge", "Apply the network of a feature to"),
+        ("results", "Apply the network of a feature to"),
+    ):
+        assert reason in told(getattr(bpy.types, f"TOMOSEG_PT_{name}")), name
+    with part("tomoseg_blender.state").muted():
+        bpy.context.scene.tomoseg.masks.file = "imported.mrc"
+    assert "Apply the network" not in told(bpy.types.TOMOSEG_PT_results), "an imported mask is enough"
+
+
 def test_the_panels_come_in_the_protocols_order(part):
     order = [module.__name__.rpartition(".")[2] for module in part("tomoseg_blender.panels")._PARTS]
     steps = ["status", "project", "import_tomogram", "view", "boxes", "paint", "build_trainset", "train", "apply"]

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel, UIList
 
-from .common import TomosegPanel, draw_job, operator
+from .common import TomosegPanel, draw_job, operator, step_row
 
 
 class TOMOSEG_UL_chosen(UIList):
@@ -30,7 +30,7 @@ class TOMOSEG_PT_apply(TomosegPanel, Panel):
         layout.row().prop(group.apply, "flips", expand=True)
         for name in ("threads", "memory", "device", "rescale", "half"):
             layout.prop(group.apply, name)
-        row = layout.row(align=True)
+        row = step_row(layout, context, group.reasons.apply)
         operator(row, "apply", icon="PLAY").chosen = False
         operator(row, "apply", text="To Chosen", icon="CHECKBOX_HLT").chosen = True
         draw_job(layout, context, "apply")

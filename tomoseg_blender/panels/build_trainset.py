@@ -3,7 +3,7 @@
 import bpy
 from bpy.types import Context, Panel
 
-from .common import TomosegPanel, draw_job, operator
+from .common import TomosegPanel, draw_job, operator, step_row
 
 
 class TOMOSEG_PT_trainset(TomosegPanel, Panel):
@@ -17,7 +17,8 @@ class TOMOSEG_PT_trainset(TomosegPanel, Panel):
         layout.use_property_decorate = False
         layout.prop(options, "copies")
         layout.prop(options, "context")
-        operator(layout, "build_trainset", icon="OUTLINER_OB_LATTICE")
+        row = step_row(layout, context, context.scene.tomoseg.reasons.trainset)
+        operator(row, "build_trainset", icon="OUTLINER_OB_LATTICE")
         draw_job(layout, context, "trainset")
 
 

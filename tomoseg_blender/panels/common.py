@@ -42,6 +42,18 @@ def operator(layout: Any, name: str, **settings: Any) -> Any:
     return layout.operator(f"tomoseg.{name}", **settings)
 
 
+def step_row(layout: Any, context: Context, reason: str) -> Any:
+    """A row for a step's buttons: greyed out, with the reason above, where the step cannot run yet.
+
+    They can be pressed all the same: what another program has written meanwhile counts, and errors are told.
+    """
+    if reason:
+        sentence(layout, context, reason, "INFO")
+    row = layout.row(align=True)
+    row.active = not reason
+    return row
+
+
 def feature_or_hint(layout: Any, context: Context) -> Any:
     """The active feature; where there is none yet, None, and the panel says what to do."""
     feature = state.active_feature(context.scene)

@@ -3,7 +3,7 @@
 import bpy
 from bpy.types import Context, Panel
 
-from .common import TomosegPanel, draw_job, operator
+from .common import TomosegPanel, draw_job, operator, step_row
 
 
 class TOMOSEG_PT_merge(TomosegPanel, Panel):
@@ -25,7 +25,7 @@ class TOMOSEG_PT_merge(TomosegPanel, Panel):
         column = layout.column(align=True, heading="Show")
         column.prop(masks, "outlines")
         column.prop(masks, "follow")
-        operator(layout, "merge", icon="AUTOMERGE_ON")
+        operator(step_row(layout, context, context.scene.tomoseg.reasons.merge), "merge", icon="AUTOMERGE_ON")
         operator(layout, "resample", icon="FULLSCREEN_ENTER")
         draw_job(layout, context, "merge")
 

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel
 
-from .common import TomosegPanel, draw_job, operator
+from .common import TomosegPanel, draw_job, operator, step_row
 
 
 class TOMOSEG_PT_results(TomosegPanel, Panel):
@@ -25,7 +25,8 @@ class TOMOSEG_PT_results(TomosegPanel, Panel):
         column = layout.column(align=True, heading="Make")
         column.prop(options, "surfaces")
         column.prop(options, "volumes")
-        operator(layout, "import_mask", icon="MESH_ICOSPHERE")
+        reason = "" if context.scene.tomoseg.masks.file else context.scene.tomoseg.reasons.results
+        operator(step_row(layout, context, reason), "import_mask", icon="MESH_ICOSPHERE")
         row = layout.row(align=True)
         operator(row, "open_mask", text="Import File", icon="IMPORT")
         row.prop(context.scene.tomoseg.masks, "kind", text="")
@@ -35,6 +36,7 @@ class TOMOSEG_PT_results(TomosegPanel, Panel):
 
 def _draw_volumes(layout: Any, options: Any) -> None:
     """The tomogram and the maps as volumes."""
+    layout.label(text="Tomogram and Maps as Volumes")
     row = layout.row(align=True)
     operator(row, "import_density", text="Tomogram", icon="VOLUME_DATA")
     operator(row, "import_maps", text="Maps", icon="VOLUME_DATA")

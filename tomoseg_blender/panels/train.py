@@ -4,7 +4,7 @@ import bpy
 from bpy.types import Context, Panel
 
 from .. import state
-from .common import TomosegPanel, draw_job, operator, sentence
+from .common import TomosegPanel, draw_job, operator, sentence, step_row
 
 
 class TOMOSEG_PT_train(TomosegPanel, Panel):
@@ -24,7 +24,7 @@ class TOMOSEG_PT_train(TomosegPanel, Panel):
         else:
             layout.prop(options, "cold_start")
         sentence(layout, context, "0: the network's own default")
-        row = layout.row(align=True)
+        row = step_row(layout, context, context.scene.tomoseg.reasons.train)
         operator(row, "train", icon="PLAY")
         operator(row, "continue_training", icon="FF")
         draw_job(layout, context, "train")
