@@ -19,7 +19,10 @@ from .scene import meshes, tomogram
 
 COMMAND = "tomoseg_figure"  # Blender takes identifiers only, so no hyphen
 FILMS = ("turntable", "slices")
-_SAME_NAME = ("preset", "background", "engine", "samples", "cut_axis", "cut_position", "silhouettes", "haze")
+_SAME_NAME = (
+    *("preset", "background", "engine", "samples", "cut_axis", "cut_position"),
+    *("silhouettes", "haze", "elevation", "turn"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cut-position", type=float, default=0.5, help="of cut_open: 0 to 1 along the axis")
     made.add_argument("--background", choices=("white", "dark"), default="white")
     made.add_argument("--no-silhouettes", dest="silhouettes", action="store_false", help="no lines along rims")
+    made.add_argument("--elevation", type=float, default=42.0, help="degrees above the slices (default: 42)")
+    made.add_argument("--turn", type=float, default=0.0, help="degrees round the tomogram, to the right (default: 0)")
     made.add_argument("--haze", type=float, default=0.0, help="0 to 1: how much what is far fades (default: 0)")
     made.add_argument("--transparent", action="store_true", help="no background")
     made.add_argument("--slice", type=int, metavar="Z", help="show this slice of the tomogram")

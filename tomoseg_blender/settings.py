@@ -241,6 +241,20 @@ class FigureSettings:
     silhouettes: BoolProperty(  # type: ignore[valid-type]
         name="Silhouettes", description="Dark lines along the rims of surfaces", default=True
     )
+    elevation: FloatProperty(  # type: ignore[valid-type]
+        name="Elevation",
+        description="Degrees above the slices from where the figure is seen; 90: from the top",
+        default=42.0,
+        min=-90.0,
+        max=90.0,
+    )
+    turn: FloatProperty(  # type: ignore[valid-type]
+        name="Turn",
+        description="Degrees to walk round the tomogram to the right, from the side that shows most",
+        default=0.0,
+        min=-360.0,
+        max=360.0,
+    )
     haze: FloatProperty(  # type: ignore[valid-type]
         name="Haze",
         description="How much of the background's colour the farthest points take on",

@@ -140,3 +140,11 @@ def film_frame(built, figure):
     pixels = np.rint(np.array(picture.pixels[:]) * 255).reshape(SIZE[1], SIZE[0], 4).astype(np.uint8)
     bpy.data.images.remove(picture)
     return pixels
+
+
+def test_the_figure_is_seen_from_where_the_options_say(figure, cell, part):
+    directions = part("tomoseg_blender.scene.framing").directions
+    plain = figure.build_figure(cell, figure.FigureSettings(size=SIZE)).frame
+    turned = figure.build_figure(cell, figure.FigureSettings(size=SIZE, elevation=10.0, turn=90.0)).frame
+    assert turned.towards == pytest.approx(directions(10.0, part("tomoseg_blender.scene.framing").AZIMUTH + 90.0)[2])
+    assert plain.towards @ turned.right == pytest.approx(-np.cos(np.radians(42.0))), "to the right of where it was"

@@ -160,6 +160,7 @@ def test_a_figure_changes_nothing_in_the_persons_scene(figure, cell, part):
         ({"preset": "upside down"}, "no preset 'upside down': choose one of overview, cut_open, single"),
         ({"slice_axis": "y"}, "No slice along y is shown"),
         ({"size": (8, 8)}, "8 × 8 pixels"),
+        ({"elevation": 120.0}, "elevation of 120°: choose -90"),
         ({"use_volumes": True}, "nothing to show"),
     ],
 )

@@ -15,7 +15,7 @@ from .common import Action, OfTomogram
 
 KEPT = (
     *("preset", "background", "transparent", "outline", "scale_bar", "legend", "use_volumes", "slice_axis"),
-    *("cut_axis", "cut_position", "engine", "silhouettes", "haze"),
+    *("cut_axis", "cut_position", "engine", "silhouettes", "haze", "elevation", "turn"),
 )
 
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
 from bpy.props import EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from .. import child_blender, sight, state, viewing
 from ..scene import figure, film, slices, tomogram
-from ..scene.framing import best_azimuth
 from ..scene.materials import SLICE
 from ..settings import FigureSettings, FilmSettings, settings_of
 from .common import Action, OfTomogram
@@ -86,8 +84,7 @@ def make_film(context: Context, item: Any, options: dict[str, Any], path: Path) 
 def _frames(context: Context, built: Any, empty: Any, settings: Any, kind: str, count: int) -> list[Any]:
     points = film.film_points(built, empty)
     if kind == "turntable":
-        azimuth = best_azimuth(np.ptp(points, axis=0)) if settings.azimuth is None else settings.azimuth
-        return film.turntable(built, points, settings.elevation, azimuth, count)
+        return film.turntable(built, points, settings.elevation, settings.azimuth_for(points), count)
     if kind == "views":
         return film.way(built, points, [view_of(row) for row in context.scene.tomoseg.views], count)
     return [built.frame] * count

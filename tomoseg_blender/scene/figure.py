@@ -22,7 +22,7 @@ from . import figure_stage as stage
 from .figure_look import Haze, figure_material, forget_materials, haze_range, prepare_slice
 from .figure_options import FigureSettings, check_settings
 from .figure_sheet import Sheet, text_size
-from .framing import MARGIN, Frame, best_azimuth, frame_points, to_pixels
+from .framing import MARGIN, Frame, frame_points, to_pixels
 from .materials import feature_material
 from .meshes import feature_of, surfaces
 from .palette import hex_colour, linear
@@ -162,8 +162,7 @@ def _frame(tomogram: Any, originals: list[tuple[str, str, Any]], settings: Figur
     if settings.outline or settings.slice_axis:
         points.append(parts.box_points(tomogram))
     every = np.concatenate(points)
-    azimuth = best_azimuth(np.ptp(every, axis=0)) if settings.azimuth is None else settings.azimuth
-    return frame_points(every, settings.elevation, azimuth, settings.size, strip)
+    return frame_points(every, settings.elevation, settings.azimuth_for(every), settings.size, strip)
 
 
 def _add_contents(
