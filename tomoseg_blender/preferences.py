@@ -79,6 +79,8 @@ def _draw_setup(layout: Any, chosen: Any, *, needed: bool) -> None:
         layout.operator(f"tomoseg.{name}", icon=icon)
     if reason := needed and HANDLE.job is None and refusal(plan_for(chosen), bpy.app.online_access):
         _sentence(layout, reason, "INFO")
+        if not bpy.app.online_access:
+            layout.operator("extensions.userpref_show_online", text="Show That Switch", icon="PREFERENCES")
     if last is not None and last.step == "worker_setup":
         _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")
     for name in FIELDS:

@@ -1,7 +1,7 @@
 """A new user's first hour: install the zip, set the worker's Python, and go from a file to a figure. Needs a worker.
 
-What asks for a file (the zip, the project's folder, the tomogram) is given it by the operator behind the dialog; all
-else is done by the panels' buttons, keys and strokes of the mouse. The seconds of each step go into the facts.
+The zip is chosen in Blender's file browser. What else asks for a file (the project's folder, the tomogram) is given it
+by the operator behind the dialog; all else is done by the panels' buttons, keys and strokes of the mouse. The seconds of each step go into the facts.
 """
 
 import importlib
@@ -66,11 +66,37 @@ def install(gui):
     area.type = "PREFERENCES"
     yield from redrawn(gui)
     gui.picture("install_1_before")
-    (built,) = Path(os.environ["BLENDER_USER_RESOURCES"]).glob("tomoseg-*.zip")
-    bpy.ops.extensions.package_install_files(filepath=str(built), repo="user_default", enable_on_install=True)
-    assert PACKAGE in addons and hasattr(bpy.types, "TOMOSEG_PT_train")
+    yield from from_disk(gui)
+    yield from gui.until(lambda: PACKAGE in addons and hasattr(bpy.types, "TOMOSEG_PT_train"), what="the installation")
     yield from redrawn(gui)
     gui.picture("install_2_installed")
+
+
+def from_disk(gui):
+    """Install from Disk: in Blender's own file browser, in the folder of the download, a click on the zip and Return."""
+    (built,) = Path(os.environ["BLENDER_USER_RESOURCES"]).glob("tomoseg-*.zip")
+    folder = gui.folder / "download"
+    folder.mkdir(exist_ok=True)
+    shutil.copy2(built, folder)
+    bpy.context.preferences.view.filebrowser_display_type = "SCREEN"  # Xvfb has no manager of windows
+    area = gui.area("PREFERENCES")
+    with bpy.context.temp_override(window=gui.window, area=area, region=gui.region(area)):
+        bpy.ops.extensions.package_install_files("INVOKE_DEFAULT", repo="user_default", enable_on_install=True)
+    yield from gui.until(lambda: gui.has("FILE_BROWSER"), what="the file browser")
+    yield from redrawn(gui)
+    area = gui.area("FILE_BROWSER")
+    area.spaces.active.params.directory = str(folder).encode()
+    yield 2.0  # it reads the folder in a thread
+    gui.picture("install_2a_file_browser")
+    region = gui.region(area)
+    for below in range(10, 200, 8):
+        yield from gui.click((region.x + 120, region.y + region.height - below))
+        if area.spaces.active.params.filename == built.name:
+            break
+    assert area.spaces.active.params.filename == built.name, area.spaces.active.params.filename
+    gui.picture("install_2b_chosen")
+    yield from gui.key("RET")
+    yield from gui.until(lambda: not gui.has("FILE_BROWSER"), what="the end of the file browser")
 
 
 def repository():

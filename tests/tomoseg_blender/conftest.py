@@ -85,6 +85,7 @@ def _picture_of_fog(module: ModuleType, folder: Path) -> np.ndarray:
     eye.data.type, eye.data.ortho_scale, eye.location = "ORTHO", 8, (4, 4, 20)
     scene.collection.objects.link(eye)
     scene.camera, scene.render.engine, scene.cycles.samples = eye, "CYCLES", 4
+    scene.cycles.use_denoising = False  # which some builds cannot
     scene.render.resolution_x = scene.render.resolution_y = 8
     scene.render.film_transparent, scene.render.filepath = True, str(folder / "fog.png")
     bpy.ops.render.render(write_still=True)

@@ -37,7 +37,7 @@ def test_pips_lines_become_progress(part):
         (
             [
                 "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory: 'C:\\\\t.h'",
-                "HINT: This error might have occurred since this system does not have Windows Long Path support enabled.",
+                "HINT: This error might have occurred since this system lacks Windows Long Path support enabled.",
             ],
             "Windows refuses paths of more than 260 letters",
         ),

@@ -5,6 +5,8 @@ import bpy
 import numpy as np
 import pytest
 
+from tests.tomoseg_blender.vdb_files import filled_voxels
+
 SHAPE = (9, 40, 56)
 # Voxel sizes (x, y, z) in Å, origin in Å, nstart in voxels; where the origin is 0, nstart puts the volume in its place.
 GEOMETRIES = {
@@ -87,12 +89,7 @@ def _check_mesh(surface, label, geometry):
 
 
 def _check_vdb(part, path, inside, geometry):
-    grid = part("tomoseg_blender.compat").vdb_module().read(str(path), "density")
-    found = [
-        grid.transform.indexToWorld(tuple(np.add(index, item.min)))
-        for item in grid.citerOnValues()
-        for index in np.ndindex(*(high - low + 1 for low, high in zip(item.min, item.max, strict=True)))
-    ]
+    found = [place for place, _value in filled_voxels(part("tomoseg_blender.compat").vdb_module(), path)]
     expected = angstrom(inside, geometry)
     assert sorted(map(tuple, np.round(found, 3))) == sorted(map(tuple, np.round(expected, 3)))
 

@@ -3,6 +3,8 @@ import bpy
 import numpy as np
 import pytest
 
+from tests.tomoseg_blender.vdb_files import filled_voxels
+
 ORANGE = "#e69f00"
 SHAPE = (9, 13, 17)
 VOXEL = 12.0
@@ -40,15 +42,7 @@ def mask():
 
 def centres(part, path):
     """World centres in Å of all filled voxels of a VDB, by its own transform, and their values."""
-    module = part("tomoseg_blender.compat").vdb_module()
-    grid = module.read(str(path), "density")
-    found = [
-        (grid.transform.indexToWorld(tuple(index)), item.value)
-        for item in grid.citerOnValues()
-        for index in np.ndindex(*(high - low + 1 for low, high in zip(item.min, item.max, strict=True)))
-        for index in [np.add(index, item.min)]
-    ]
-    return sorted(found)
+    return filled_voxels(part("tomoseg_blender.compat").vdb_module(), path)
 
 
 @pytest.mark.usefixtures("openvdb")
