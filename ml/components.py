@@ -88,8 +88,14 @@ class Components:
         return Components(self.mask, self.connectivity, self.table.chosen(rows), self.number[rows], ids, self._kept)
 
     def slabs(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
-        """Yield (z0, ids) for the whole mask: ids [z, y, x] is 1 + the component's row, 0 where there is none."""
+        """Yield (z0, ids) for the whole mask: ids [z, y, x] is 1 + the component's row, 0 where there is none.
+
+        Slabs that hold no component are not read: the cost of a single component (`only`) is that of its own slabs.
+        """
         for number, ((z0, z1), ids) in enumerate(zip(slab_ranges(self.mask.shape), self._ids, strict=True)):
+            if not ids.any():
+                yield z0, np.zeros((z1 - z0, *self.mask.shape[1:]), np.int32)
+                continue
             values = self.mask.read((slice(z0, z1), slice(None), slice(None)))
             pieces = None if self._kept is None else self._kept.read(number)
             if pieces is None:

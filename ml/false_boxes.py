@@ -7,6 +7,7 @@ from ml.report import Report
 from tomo.boxes import Box
 from tomo.errors import TomosegError
 from tomo.false_boxes import Points, boxes_over, spread
+from tomo.mask_checks import check_same_size
 from tomo.project import Project, TomogramEntry
 
 
@@ -25,9 +26,7 @@ def boxes_of_components(
     is larger than a slice, or no box could be placed.
     """
     mask = components.mask
-    if mask.shape != tuple(entry.shape):
-        shape, other = ("×".join(map(str, one[::-1])) for one in (mask.shape, entry.shape))
-        raise TomosegError(f"{mask.path} has {shape} voxels, its tomogram {entry.name} {other}: choose its own mask.")
+    check_same_size(mask.path, mask.shape, entry.name, entry.shape, "choose its own mask")
     if size > min(mask.shape[1:]):
         raise TomosegError(f"A box of {size} voxels is larger than a slice of {entry.name}: choose a smaller size.")
     names = {extent.entry.value: extent.entry.name for extent in mask.labels}

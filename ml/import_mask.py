@@ -43,12 +43,14 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     from ml.mask_kinds import holds_map
     from ml.volumes import open_any
     from tomo.label_table import label_table_path, load_label_table
+    from tomo.mask_checks import check_same_size
     from tomo.project import Project
 
     project = Project.open(options.project)
     names = [entry.name for entry in project.tomograms()]
     source, tomogram = open_any(options.source), open_any(project.tomogram_path(options.tomogram))
-    _check_shape(options, source, tomogram)
+    cure = "choose the mask of this tomogram, or bring it to the same size first"
+    check_same_size(options.source, source.shape, options.tomogram, tomogram.shape, cure)
     _tell(options, source, tomogram, report)
     name = read_mask_name(options.source, names)
     table = load_label_table(label_table_path(options.source))
@@ -60,15 +62,6 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """What was written."""
     return f"Wrote {result['path']} ({result['kind']})"
-
-
-def _check_shape(options: Options, source: "Tomogram", tomogram: "Tomogram") -> None:
-    if source.shape != tomogram.shape:
-        theirs, ours = (" × ".join(str(side) for side in reversed(one.shape)) for one in (source, tomogram))
-        raise TomosegError(
-            f"{options.source} has {theirs} voxels and {options.tomogram} has {ours}: choose the mask of this "
-            "tomogram, or bring it to the same size first."
-        )
 
 
 def _tell(options: Options, source: "Tomogram", tomogram: "Tomogram", report: Report) -> None:

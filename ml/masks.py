@@ -14,6 +14,7 @@ from tomo.errors import TomosegError
 from tomo.features import PALETTE
 from tomo.geometry import Geometry
 from tomo.label_table import LabelEntry, check_label_count, entries_for, label_table_path, load_label_table
+from tomo.mask_checks import check_label_values, check_numbers
 from tomo.mrc import Tomogram
 from tomo.names import feature_of, tomogram_name
 
@@ -182,17 +183,11 @@ def _triangles(crossings: NDArray[np.int64]) -> dict[int, int]:
 
 def _checked(mask: Mask, slab: NDArray[Any]) -> NDArray[np.int32]:
     """`slab` as the labels that it holds; raises TomosegError where they are none."""
-    if slab.dtype.kind == "f" and not np.isfinite(slab).all():
-        raise TomosegError(f"{mask.path} holds voxels that are no numbers (NaN or infinite): export it again.")
     if mask.threshold is not None:
+        check_numbers(mask.path, slab)
         return (slab > mask.threshold).astype(np.int32)
-    if slab.dtype.kind == "f" and (slab != np.rint(slab)).any():
-        raise TomosegError(
-            f"{mask.path} holds fractions, so it is a map and no mask: merge it into a mask first, or give --threshold."
-        )
-    low, high = (slab.min(), slab.max()) if slab.size else (0, 0)
-    if low < 0:
-        raise TomosegError(f"{mask.path} holds negative values ({low:g}), which cannot be labels: export it again.")
+    check_label_values(mask.path, slab, ", or give --threshold")
+    high = slab.max() if slab.size else 0
     if high > np.iinfo(np.uint16).max:
         raise TomosegError(f"{mask.path} holds values up to {high:g}, too large for labels: choose a mask.")
     return slab.astype(np.int32)

@@ -170,11 +170,14 @@ def _reference(options: Options, maps: "list[Tomogram]") -> "Tomogram | None":
 
 
 def _check_shapes(options: Options, maps: "list[Tomogram]") -> None:
+    from tomo.mask_checks import size_words
+
     for path, single in zip(options.maps, maps, strict=True):
         if single.shape != maps[0].shape:
             raise TomosegError(
-                f"{path} has {_size(single.shape)} voxels (x × y × z), but {options.maps[0]} has "
-                f"{_size(maps[0].shape)}: merge maps of one tomogram, or bring other bins to one size with --resample."
+                f"{path} has {size_words(single.shape)} voxels (x × y × z), but {options.maps[0]} has "
+                f"{size_words(maps[0].shape)}: merge maps of one tomogram, or bring other bins to one size with "
+                "--resample."
             )
 
 
@@ -186,10 +189,6 @@ def _tell_differences(options: Options, maps: "list[Tomogram]", report: Report) 
             report.log(f"{path}: {note}")
         if single.geometry != first:
             report.log(f"{path} has another voxel size or origin than {options.maps[0]}, whose place the mask gets.")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(length) for length in reversed(shape))
 
 
 def _merge(options: Options, maps: "list[Tomogram]", thresholds: list[float], report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from bpy.types import Scene
 from ..tomo import mrc
 from ..tomo.errors import TomosegError
 from ..tomo.label_table import LabelEntry, label_table_path, load_label_table, save_label_table
+from ..tomo.mask_checks import check_same_size
 from ..tomo.names import check_feature_name
 from ..tomo.project import Project
 from . import mask_mirror, state
@@ -30,15 +31,9 @@ def mask_of(scene: Scene, name: str, filepath: str) -> Path:
         missing = state.require_project(scene).mask_path(name) if path is None else path
         raise TomosegError(f"There is no mask {missing}: merge the maps of {name} first, or choose a mask's file.")
     if is_own(state.require_project(scene), path):
-        _check_size(path, name, tuple(scene.tomoseg.tomograms[name].shape))
+        shape, wanted = mrc.open_tomogram(path).shape, tuple(scene.tomoseg.tomograms[name].shape)
+        check_same_size(path, shape, name, wanted, "merge again, or choose its own mask")
     return path
-
-
-def _check_size(mask: Path, name: str, shape: tuple[int, ...]) -> None:
-    found = tuple(mrc.open_tomogram(mask).data.shape)
-    if found != shape:
-        told, wanted = (" × ".join(str(length) for length in reversed(one)) for one in (found, shape))
-        raise TomosegError(f"{mask} has {told} voxels and {name} has {wanted}: merge again, or choose its own mask.")
 
 
 def choose_mask(scene: Scene, name: str, mask: Path) -> None:

@@ -61,6 +61,19 @@ def test_a_u_turn_across_a_seam_is_one_component(tmp_path, slab_depth):
     assert found.table.voxels.tolist() == [15, 1] and found.number.tolist() == [1, 2]
 
 
+def test_one_component_alone_is_read_from_its_own_slabs_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(components, "slab_ranges", lambda shape: slab_ranges(shape, 2 * shape[1] * shape[2]))
+    values = np.zeros((12, 5, 7), np.int8)
+    values[1, 1, 1:4] = 1
+    values[5:7, 2:4, 2:6] = 1  # slices 5 and 6 lie in two slabs of two
+    found = find_components(make_mask(tmp_path, values), Silent())
+    alone, read = found.only(0), []
+    monkeypatch.setattr(type(found.mask), "read", lambda mask, region: read.append(region[0]) or mask.data[region])
+    ids = np.concatenate([ids for _, ids in alone.slabs()])
+    assert (ids == (np.arange(12)[:, None, None] >= 5) * values).all()
+    assert read == [slice(4, 6), slice(6, 8)]
+
+
 def test_labels_that_touch_stay_apart(tmp_path, slab_depth):
     values = np.ones((5, 7, 11), np.int8)
     values[3:] = 2

@@ -142,7 +142,7 @@ def test_impossible_boxes_are_one_sentence_and_nothing_is_written(mask, project,
 
 def test_a_mask_of_another_size_gets_no_boxes(mask, project):
     project.add_tomogram(TomogramEntry("cell", "tomograms/cell.mrc", shape=(12, 14, 21)))
-    with pytest.raises(TomosegError, match="has 20×14×12 voxels, its tomogram cell 21×14×12"):
+    with pytest.raises(TomosegError, match="has 20 × 14 × 12 voxels and cell has 21 × 14 × 12"):
         run(Options(mask, negatives=("1:2",), project=project.folder, box_size=4), Silent())
 
 

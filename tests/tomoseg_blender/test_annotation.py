@@ -235,7 +235,7 @@ def test_labels_from_a_volume_fill_only_the_positive_boxes(project, part, tmp_pa
 def test_a_volume_of_another_size_gives_no_labels(project, part, tmp_path):
     bpy.ops.tomoseg.add_box(location=(20, 8, 3), kind="positive", size=16)
     part("tomo.mrc").write_mrc(tmp_path / "small.mrc", np.ones((5, 7, 11), np.int8), part("tomo.geometry").Geometry())
-    with pytest.raises(RuntimeError, match="11 × 7 × 5 voxels and cell 56 × 40 × 9"):
+    with pytest.raises(RuntimeError, match="11 × 7 × 5 voxels and cell has 56 × 40 × 9"):
         bpy.ops.tomoseg.label_from_mask(filepath=str(tmp_path / "small.mrc"))
 
 

@@ -13,6 +13,7 @@ from ...tomo import mrc
 from ...tomo.boxes import POSITIVE
 from ...tomo.errors import TomosegError
 from ...tomo.labels import FEATURE
+from ...tomo.mask_checks import check_label_values, check_same_size
 from .. import boxing, jobs, masks, painting, state, viewing
 from ..scene import labels
 from .common import Action, ChoosesFile, OfFeature, OfTomogram
@@ -89,11 +90,7 @@ def take(scene: Scene, name: str, feature: str, mask: Path, wanted: dict[str, An
     boxing.save_boxes(scene)
     painting.save_painted(scene)
     volume = mrc.open_tomogram(mask)
-    if volume.shape != tuple(item.shape):
-        raise TomosegError(
-            f"{volume.path} has {_size(volume.shape)} voxels and {item.name} {_size(tuple(item.shape))}: "
-            "choose a volume of the same size."
-        )
+    check_same_size(volume.path, volume.shape, item.name, tuple(item.shape), "choose a volume of the same size")
     numbers = _numbers(scene, item, row, volume.data, wanted)
     made = {z: _label(scene, item, row, volume, z, wanted) for z in numbers}
     _begin(scene, item, row, numbers)
@@ -128,8 +125,7 @@ def _label(
 ) -> NDArray[np.int8]:
     """The label [y, x] of one slice; with `inside` empty outside the positive boxes of the slice, if it has any."""
     plane = np.asarray(volume.data[z])
-    if plane.dtype.kind == "f" and (plane != np.rint(plane)).any():
-        raise TomosegError(f"{volume.path} holds fractions, so it is a map and no mask: import it, then merge it.")
+    check_label_values(volume.path, plane)
     painted = plane == wanted["value"] if wanted["value"] else plane != 0
     label = np.where(painted, FEATURE, 0).astype(np.int8)
     found = [box for box in boxing.of_feature(scene, feature.name, item.name) if box.kind == POSITIVE]
@@ -151,10 +147,6 @@ def _begin(scene: Scene, item: Any, feature: Any, numbers: list[int]) -> None:
             shape = (item.shape[1], item.shape[2])
             labels.ensure_label_image(item.name, feature.name, z, shape, state.hex_colour(feature))
     bpy.ops.ed.undo_push(message="Begin labels")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(length) for length in reversed(shape))
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_label_from_mask,))

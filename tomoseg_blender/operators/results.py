@@ -11,6 +11,7 @@ from bpy.types import Context, Operator, Scene
 from ...tomo import mrc
 from ...tomo.errors import TomosegError
 from ...tomo.label_table import LabelEntry, check_label_count, entries_for, load_label_table
+from ...tomo.mask_checks import check_label_values
 from ...tomo.mask_names import read_mask_name
 from .. import jobs, mask_edits, masks, state, thresholding, viewing, volume_writing
 from ..mask_properties import KINDS
@@ -192,10 +193,7 @@ def labels_of(mask: Path) -> list[LabelEntry]:
 def _labels_in(mask: Path, slab: Any) -> set[int]:
     """The labels of a slab [z, y, x]; raises TomosegError for values that are none."""
     found = np.unique(slab)
-    if found.dtype.kind == "f" and not np.array_equal(found, np.rint(found)):
-        raise TomosegError(f"{mask} holds fractions, so it is a map and no mask: merge it into a mask first.")
-    if found[0] < 0:
-        raise TomosegError(f"{mask} holds negative values ({found[0]:g}), which cannot be labels: export it again.")
+    check_label_values(mask, found)
     return {int(value) for value in found if value > 0}
 
 
