@@ -36,13 +36,6 @@ class Aim:
         _depth, height, width = self.item.shape
         return 0 <= self.x < width and 0 <= self.y < height
 
-    def value(self, scene: Scene) -> float | None:
-        """The voxel's value in the tomogram; None beside the slice. Raises TomosegError if the file is gone."""
-        if not self.inside:
-            return None
-        x, y, z = self.voxel
-        return float(viewing.data_of(scene, self.item.name).data[z, y, x])
-
 
 def aim(scene: Scene, region: Any, region_3d: Any, mouse: Mouse) -> Aim | None:
     """The point of the shown slice under the mouse; None if no tomogram is shown, or the view looks along the slice."""
@@ -50,17 +43,42 @@ def aim(scene: Scene, region: Any, region_3d: Any, mouse: Mouse) -> Aim | None:
     if shown is None:
         return None
     item, empty = shown
+    hit = _point_on_slice(empty, "z", item.slice_z, region, region_3d, mouse)
+    return None if hit is None else Aim(item, empty, hit.x, hit.y, item.slice_z)
+
+
+def _point_on_slice(empty: Any, axis: str, index: int, region: Any, region_3d: Any, mouse: Mouse) -> Any | None:
+    """Where the mouse meets a slice's plane, in voxels (x, y, z); None if the view looks along the plane."""
     start = region_2d_to_origin_3d(region, region_3d, mouse)
     along = region_2d_to_vector_3d(region, region_3d, mouse)
+    across, place = Vector((0, 0, 0)), Vector((0, 0, 0))
+    across["xyz".index(axis)], place["xyz".index(axis)] = 1, index + 0.5
     matrix = empty.matrix_world
-    normal = matrix.to_3x3() @ Vector((0, 0, 1))
+    normal = matrix.to_3x3() @ across
     if abs(normal.normalized().dot(along.normalized())) < 1e-3:
         return None
-    hit = intersect_line_plane(start, start + along, matrix @ Vector((0, 0, item.slice_z + 0.5)), normal)
-    if hit is None:
+    hit = intersect_line_plane(start, start + along, matrix @ place, normal)
+    return None if hit is None else matrix.inverted() @ hit
+
+
+def voxel_under(scene: Scene, region: Any, region_3d: Any, mouse: Mouse) -> tuple[int, int, int] | None:
+    """The voxel (x, y, z) under the mouse, on the slice along the chosen axis; None beside it.
+
+    Where the view looks along that slice, the z slice counts.
+    """
+    shown = viewing.shown_tomogram(scene)
+    if shown is None:
         return None
-    x, y, _z = matrix.inverted() @ hit
-    return Aim(item, empty, x, y, item.slice_z)
+    item, empty = shown
+    for axis in (scene.tomoseg.axis, "z"):
+        index = getattr(item, f"slice_{axis}")
+        hit = _point_on_slice(empty, axis, index, region, region_3d, mouse)
+        if hit is not None:
+            voxel = [int(place // 1) for place in hit]
+            voxel["xyz".index(axis)] = index  # of which rounding must not make its neighbour
+            inside = all(0 <= place < size for place, size in zip(voxel, reversed(item.shape), strict=True))
+            return (voxel[0], voxel[1], voxel[2]) if inside else None
+    return None
 
 
 def aim_of_event(context: Context, event: Any) -> Aim | None:

@@ -7,7 +7,7 @@ import blf
 import bpy
 import gpu
 import numpy as np
-from bpy.types import Context
+from bpy.types import Context, Scene
 from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ REACH = 12  # slices from which boxes still shine through, fainter the farther
 FAINTEST, FAINT = 0.06, 0.35
 TOGETHER = 8  # voxels: boxes of other slices that lie closer are drawn as one
 DASHES = 8  # of a side of a negative box: told apart without colour too
-_PLATE = (0.0, 0.0, 0.0, 0.6)
+_PLATE = (0.0, 0.0, 0.0, 0.8)
 _WHITE = (1.0, 1.0, 1.0, 1.0)
 Rgba = tuple[float, float, float, float]
 Points = NDArray[np.float32]
@@ -73,10 +73,14 @@ def kind_colour(kind: str) -> Rgba:
     return (*srgb(boxes.POSITIVE_COLOUR if kind == POSITIVE else boxes.NEGATIVE_COLOUR), 1.0)
 
 
-def readout(target: aiming.Aim, value: float | None) -> str:
-    """Position and value under the mouse."""
-    x, y, z = target.voxel
-    return f"x {x}   y {y}   z {z}   value {value:.4g}" if value is not None else ""
+def readout(scene: Scene, voxel: tuple[int, int, int]) -> str:
+    """Position and value of a voxel (x, y, z) of the shown tomogram; a sentence if its file is gone."""
+    x, y, z = voxel
+    try:
+        value = float(viewing.data_of(scene, scene.tomoseg.shown).data[z, y, x])
+    except TomosegError as error:
+        return str(error)
+    return f"x {x}   y {y}   z {z}   value {value:.4g}"
 
 
 def _top_left(context: Context) -> tuple[float, float]:
@@ -133,16 +137,11 @@ def _draw_readout(mouse: tuple[float, float]) -> None:
     if region is None or space is None or space.type != "VIEW_3D" or not space.overlay.show_overlays:
         return
     inside = (mouse[0] - region.x, mouse[1] - region.y)
-    target = aiming.aim(context.scene, region, space.region_3d, inside)
-    if target is None:
-        return
-    try:
-        text = readout(target, target.value(context.scene))
-    except TomosegError as error:
-        text = str(error)
-    if text:
+    voxel = aiming.voxel_under(context.scene, region, space.region_3d, inside)
+    if voxel is not None:
         x, y = _top_left(context)
         below = len(headline(context)) * _line_height(context)
+        text = readout(context.scene, voxel)
         _write(context, [(text, _WHITE)], (region.x + x, region.y + y - below))
 
 

@@ -47,6 +47,19 @@ def go_to_position(group: Any, percent: float) -> None:
     _told(go, group.id_data)
 
 
+def axis_changed(group: Any, context: Context) -> None:
+    """Slices along another axis were chosen: they are made, and views that look straight on a slice turn to them."""
+
+    def turn(scene: Any) -> None:
+        viewing.show_again(scene)
+        shown = viewing.shown_tomogram(scene)
+        if shown is not None:
+            viewing.frame(context, shown[1], group.axis, straight_only=True)
+
+    if not state.is_muted():
+        _told(turn, group.id_data)
+
+
 def tomogram_changed(group: Any, _context: Context) -> None:
     """Another tomogram was chosen: it is shown, if one is shown already."""
     if not state.is_muted():

@@ -228,7 +228,9 @@ class TOMOSEG_PG_scene(PropertyGroup):
     shown: StringProperty(name="Shown tomogram")  # type: ignore[valid-type]
     features: CollectionProperty(type=TOMOSEG_PG_feature)  # type: ignore[valid-type]
     feature_index: IntProperty(name="Feature", update=events.feature_changed)  # type: ignore[valid-type]
-    axis: EnumProperty(name="Axis", description="Slices that are stepped through", items=AXES)  # type: ignore[valid-type]
+    axis: EnumProperty(  # type: ignore[valid-type]
+        name="Axis", description="Slices that are stepped through", items=AXES, update=events.axis_changed
+    )
     slice_position: FloatProperty(  # type: ignore[valid-type]
         name="Position",
         description="Where the slice lies along the axis: drag to walk through the tomogram",

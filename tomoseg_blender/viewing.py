@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Scene
 from bpy_extras.view3d_utils import location_3d_to_region_2d, region_2d_to_location_3d
-from mathutils import Vector
+from mathutils import Quaternion, Vector
 
 from ..tomo import mrc
 from ..tomo.errors import TomosegError
@@ -19,6 +19,9 @@ from .scene.slice_pixels import automatic_window, quick_step
 SHARPEN_SECONDS = 0.05  # of rest, twice: see sharpen
 SIGHT = 0.85  # of the free part of a view: what lies further out is brought to the middle
 FRAME = 1.1  # the view is this much wider than the tomogram
+# How a view is turned that looks straight on slices along an axis: from the top, the front, the right.
+TURNS = {"z": (1.0, 0.0, 0.0, 0.0), "y": (0.5**0.5, 0.5**0.5, 0.0, 0.0), "x": (0.5, 0.5, 0.5, 0.5)}
+STRAIGHT = 0.9999  # cosine of half the angle between two turns that count as one
 
 
 @lru_cache(maxsize=4)
@@ -195,19 +198,30 @@ def is_label_of_slice(scene: Scene, image: Any | None) -> bool:
     return name == shown[0].name and z == shown[0].slice_z
 
 
-def frame(context: Any, empty: Any) -> None:
-    """Look straight down on the slice in all 3D views, in exact greys; nothing in background mode."""
+def frame(context: Any, empty: Any, axis: str = "z", *, straight_only: bool = False) -> None:
+    """Look straight on the slice along `axis` in all 3D views, in exact greys; nothing in background mode.
+
+    straight_only: views that look straight along no axis, as a person turned them, stay as they are.
+    """
     context.scene.view_settings.view_transform = "Standard"  # AgX would change the greys
     depth, height, width = tomogram.shape_of(empty)
     centre = empty.matrix_world @ Vector((width / 2, height / 2, depth / 2))
     scale = empty.matrix_world.to_scale()
+    sides = {"x": width * scale.x, "y": height * scale.y, "z": depth * scale.z}
+    across, up = (sides[one] for one in "xyz" if one != axis)
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                _look_down(area, centre, (width * scale.x, height * scale.y))
+            if area.type == "VIEW_3D" and not (straight_only and _is_turned(area.spaces.active.region_3d)):
+                _look_on(area, centre, (across, up), Quaternion(TURNS[axis]))
 
 
-def _look_down(area: Any, centre: Vector, size: tuple[float, float]) -> None:
+def _is_turned(view: Any) -> bool:
+    """True for a view in perspective, or one that looks along none of the axes."""
+    straight = any(abs(view.view_rotation.dot(Quaternion(turn))) > STRAIGHT for turn in TURNS.values())
+    return view.view_perspective != "ORTHO" or not straight
+
+
+def _look_on(area: Any, centre: Vector, size: tuple[float, float], turn: Quaternion) -> None:
     """Fit a slice of `size` (Blender units) into what toolbar, sidebar and headers leave free of a 3D view."""
     space = area.spaces.active
     view = space.region_3d
@@ -216,8 +230,8 @@ def _look_down(area: Any, centre: Vector, size: tuple[float, float]) -> None:
     free = max(region.width - left - right, 1), max(region.height - top, 1)
     pixels = min(free[0] / size[0], free[1] / size[1]) / FRAME  # for one unit
     view.view_perspective = "ORTHO"
-    view.view_rotation = (1.0, 0.0, 0.0, 0.0)
-    view.view_location = centre - Vector(((left - right) / 2, -top / 2, 0)) / pixels
+    view.view_rotation = turn
+    view.view_location = centre - turn @ Vector(((left - right) / 2, -top / 2, 0)) / pixels
     # An orthographic view spans its distance × 72 mm / lens over the larger side of the region.
     view.view_distance = max(region.width, region.height) / pixels * space.lens / 72.0
     space.clip_end = max(space.clip_end, 20 * max(size))

@@ -1,10 +1,12 @@
 """Looking at a tomogram: the slider, slices along y and x, variants that keep place and contrast."""
 
 import os
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix, Quaternion, Vector
 
 
 def shown(part, axis: str) -> np.ndarray:
@@ -133,3 +135,43 @@ def test_a_box_moved_by_blender_without_a_window_comes_to_lie_on_whole_voxels(pr
     assert tuple(box.location) == pytest.approx((23, 20, 3.5))
     (saved,) = part("tomo.project").Project.open(project).boxes()
     assert saved.centre == (23, 20, 3)
+
+
+def view_of(turn, empty, shape):
+    """(region, region_3d) of an orthographic view, 100 × 100 pixels of a voxel each, on the tomogram's middle."""
+    middle = empty.matrix_world @ Vector([side / 2 for side in reversed(shape)])
+    view = (Matrix.Translation(middle) @ Quaternion(turn).to_matrix().to_4x4()).inverted()
+    half = 50 * empty.matrix_world.to_scale().x
+    scale = Matrix.Diagonal((1 / half, 1 / half, -1e-3, 1))
+    region = SimpleNamespace(width=100, height=100)
+    kind = {"is_perspective": False, "view_perspective": "ORTHO"}
+    return region, SimpleNamespace(view_matrix=view, perspective_matrix=scale @ view, **kind)
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"), [("z", (28 + 10, 20 + 3, 6)), ("y", (28 + 10, 11, 4 + 3)), ("x", (7, 20 + 10, 4 + 3))]
+)
+def test_the_voxel_under_the_mouse_is_that_of_the_slice_one_looks_on(project, part, axis, expected):
+    """10 pixels to the right of the middle and 3 above it; x and y point to the right, y or z upwards."""
+    scene, shape = bpy.context.scene, (9, 40, 56)
+    item = scene.tomoseg.tomograms["cell"]
+    item.slice_z, item.slice_y, item.slice_x = 6, 11, 7
+    scene.tomoseg.axis = axis
+    empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
+    bpy.context.view_layer.update()
+    region, region_3d = view_of(part("tomoseg_blender.viewing").TURNS[axis], empty, shape)
+    under = part("tomoseg_blender.aiming").voxel_under
+    assert under(scene, region, region_3d, (60.4, 53.4)) == expected
+    assert under(scene, region, region_3d, (99, 99)) is None, "beside the slice"
+    value = part("tomo.mrc").open_tomogram(project / "tomograms" / "cell.mrc").data[expected[::-1]]
+    assert part("tomoseg_blender.canvas").readout(scene, expected).endswith(f"value {value:.4g}")
+
+
+def test_where_one_looks_along_the_chosen_slice_the_z_slice_counts(project, part):
+    scene = bpy.context.scene
+    scene.tomoseg.axis = "y"
+    empty = part("tomoseg_blender.scene.tomogram").find_tomogram("cell")
+    bpy.context.view_layer.update()
+    region, region_3d = view_of(part("tomoseg_blender.viewing").TURNS["z"], empty, (9, 40, 56))
+    found = part("tomoseg_blender.aiming").voxel_under(scene, region, region_3d, (50.4, 50.4))
+    assert found == (28, 20, scene.tomoseg.tomograms["cell"].slice_z)
