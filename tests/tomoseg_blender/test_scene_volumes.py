@@ -245,3 +245,33 @@ def test_a_volume_above_the_limit_is_binned_and_the_user_is_told(part, project):
 def test_without_a_map_the_button_says_so(project):
     with pytest.raises(RuntimeError, match="cell has no map yet: apply a network to it first"):
         bpy.ops.tomoseg.import_maps()
+
+
+@pytest.mark.usefixtures("openvdb")
+def test_of_two_volumes_one_that_cannot_be_read_keeps_both_out_of_the_scene(vdb, part, project):
+    results, table = part("tomoseg_blender.operators.results"), part("tomo.label_table")
+    entries = [table.LabelEntry(1, "bar", ORANGE), table.LabelEntry(2, "ring", ORANGE)]
+    mask = np.ones((9, 40, 56), np.int8)
+    geometry = part("tomo.geometry").Geometry((10.0,) * 3)
+    vdb.write_label_vdb(mask, {1: ("bar", project / "volumes" / "cell__bar.vdb")}, geometry)
+    (project / "volumes" / "cell__ring.vdb").write_bytes(b"no volume")
+    with pytest.raises(part("tomo.errors").TomosegError, match=r"cell__ring\.vdb cannot be read as a volume"):
+        results.add_volumes(bpy.context.scene, "cell", entries)
+    assert len(bpy.data.volumes) == 0 and not [one for one in bpy.data.objects if one.type == "VOLUME"]
+
+
+@pytest.mark.usefixtures("openvdb")
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_a_figure_of_a_volume_whose_file_cannot_be_read_any_more_is_one_sentence(part, project, tmp_path, damage):
+    bpy.ops.tomoseg.import_density()
+    volume = bpy.data.objects["tomogram_density"]
+    volume.hide_render = False
+    # Another file than the one that was read: Blender keeps that in memory for as long as it runs.
+    path = tmp_path / "other.vdb"
+    if damage == "damaged":
+        path.write_bytes(b"no volume")
+    volume.data.filepath = str(path)
+    with pytest.raises(RuntimeError, match=r"other\.vdb cannot be read as a volume") as caught:
+        bpy.ops.tomoseg.figure(use_volumes=True, width=64, height=64)
+    assert str(caught.value).strip().count("\n") == 0
+    assert len(bpy.data.scenes) == 1

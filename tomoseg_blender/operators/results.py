@@ -223,8 +223,10 @@ def start_volumes(scene: Scene, name: str, mask: Path, after: str = "") -> str:
 def add_volumes(scene: Scene, name: str, entries: list[LabelEntry]) -> str:
     """Import the VDB of each label."""
     empty, project = viewing.empty_of(scene, name), state.require_project(scene)
-    for entry in entries:
-        volumes.import_volume(project.volume_path(name, entry.name), empty, entry.name, entry.colour)
+    paths = {entry: project.volume_path(name, entry.name) for entry in entries}
+    volumes.check_files(paths.values())
+    for entry, path in paths.items():
+        volumes.import_volume(path, empty, entry.name, entry.colour)
     state.refresh(scene)
     return f"Volumes of {', '.join(entry.name for entry in entries)}."
 

@@ -69,6 +69,7 @@ class TOMOSEG_OT_import_maps(OfTomogram, Action, Operator):
         shape = viewing.data_of(scene, name).shape
 
         def done(scene: Scene, _result: dict[str, Any]) -> str:
+            volumes.check_files(paths.values())
             for feature, path in paths.items():
                 colour = colours.get(feature, volumes.TOMOGRAM_COLOUR)
                 volumes.import_volume(path, viewing.empty_of(scene, name), f"{feature} map", colour)

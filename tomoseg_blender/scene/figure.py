@@ -30,7 +30,7 @@ from .scale_bar import LONGEST_SHARE, ScaleBar
 from .silhouettes import WIDTH, add_silhouette
 from .slices import find_plane, shown_image
 from .tomogram import geometry_of, name_of
-from .volumes import volumes
+from .volumes import check_shown, volumes
 
 LEGEND_SHARE = 1 - LONGEST_SHARE - 4 * MARGIN  # what bar and margins leave of the width
 
@@ -127,6 +127,9 @@ def _chosen(tomogram: Any, settings: FigureSettings) -> list[tuple[str, str, Any
     names = settings.features or [name for name, original in by_name.items() if not original.hide_render]
     if not names:
         raise TomosegError(f"{name_of(tomogram)} has nothing to show: import a mask first, or unhide a surface.")
+    if settings.use_volumes:
+        for name in names:
+            check_shown(by_name[name])
     return [(name, _colour(by_name[name]), by_name[name]) for name in names]
 
 

@@ -1,5 +1,6 @@
 """Volumes in the scene: a VDB in Å becomes a volume object that is a child of its tomogram, with a ready material."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ def import_volume(path: Path, tomogram: Any, feature: str, colour: str, *, see_t
     data = bpy.data.volumes.new(feature) if volume is None else volume.data
     before = data.filepath
     if not _load(data, path):
-        reason = data.grids.error_message or f"it has no grid named {GRID}"
+        error = _unreadable(data, path)
         if volume is None:
             bpy.data.volumes.remove(data)
         else:
             data.filepath = before
-        raise TomosegError(f"{path} cannot be read as a volume ({reason}): write it again from the mask.")
+        raise error
     if volume is None:
         volume = bpy.data.objects.new(feature, data)
         material = tomogram_material(tomogram) if see_through else volume_material(feature, colour, tomogram)
@@ -51,6 +52,22 @@ def import_volume(path: Path, tomogram: Any, feature: str, colour: str, *, see_t
         marks.mark(volume, KIND, tomogram=name_of(tomogram), feature=feature)
     _place(volume, tomogram)
     return volume
+
+
+def check_files(paths: Iterable[Path]) -> None:
+    """Raise TomosegError if one of these files cannot be read as a volume: before the scene gets the first of them."""
+    for path in paths:
+        data = bpy.data.volumes.new("Tomoseg probe")
+        try:
+            if not _load(data, path):
+                raise _unreadable(data, path)
+        finally:
+            bpy.data.volumes.remove(data)
+
+
+def check_shown(volume: Any) -> None:
+    """Raise TomosegError if the file behind a volume in the scene cannot be read any more."""
+    check_files([Path(bpy.path.abspath(volume.data.filepath))])
 
 
 def find_volume(tomogram: Any, feature: str) -> Any | None:
@@ -75,6 +92,11 @@ def _load(data: Any, path: Path) -> bool:
     data.grids.unload()
     data.filepath = bpy.path.relpath(str(path)) if bpy.data.filepath else str(path.absolute())
     return path.is_file() and bool(data.grids.load()) and GRID in [grid.name for grid in data.grids]
+
+
+def _unreadable(data: Any, path: Path) -> TomosegError:
+    reason = data.grids.error_message or ("there is no such file" if not path.is_file() else f"it has no grid {GRID}")
+    return TomosegError(f"{path} cannot be read as a volume ({reason}): write it again from the mask.")
 
 
 def _place(volume: Any, tomogram: Any) -> None:
