@@ -12,7 +12,7 @@ from ..tomo.errors import TomosegError
 from ..tomo.gallery import Sheet, Tile, contact_sheet
 from ..tomo.labels import crop, load_label
 from ..tomo.project import Project
-from . import painting, state, viewing
+from . import painting, pictures, state, viewing
 from .scene import boxes, labels, marks
 
 KIND = "gallery"
@@ -47,7 +47,7 @@ def image_of_sheet(sheet: Sheet) -> Any:
     elif tuple(image.size) != (width, height):
         image.scale(width, height)
         for area in editors(image):
-            fit(area)
+            pictures.fit(area)
     image.pixels.foreach_set(sheet.pixels.reshape(-1))
     image.update()
     image.update_tag()
@@ -120,14 +120,6 @@ def editors(image: Any) -> list[Any]:
         for area in window.screen.areas
         if area.type == "IMAGE_EDITOR" and area.spaces.active.image == image
     ]
-
-
-def fit(area: Any) -> None:
-    """Let an Image Editor show its whole image."""
-    region = next(one for one in area.regions if one.type == "WINDOW")
-    window = next(one for one in bpy.context.window_manager.windows if area in one.screen.areas.values())
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.image.view_all(fit_view=True)
 
 
 def is_seen() -> bool:

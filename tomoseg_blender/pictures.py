@@ -22,10 +22,22 @@ def load(path: Path) -> Any:
 def show(path: Path) -> Any:
     """Show a picture in the first Image Editor of a window; without one it is only loaded."""
     image = load(path)
+    if bpy.app.background:
+        return image
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR":
                 area.spaces.active.image = image
-                area.tag_redraw()
+                area.spaces.active.mode = "VIEW"  # nobody means to paint on it
+                fit(area)
                 return image
     return image
+
+
+def fit(area: Any) -> None:
+    """Let an Image Editor show its whole image."""
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    window = next(one for one in bpy.context.window_manager.windows if area in one.screen.areas.values())
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.image.view_all(fit_view=True)
+    area.tag_redraw()

@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context, Event, Operator
 
 from ...tomo.errors import TomosegError
-from .. import boxing, gallery, painting, state, viewing
+from .. import boxing, gallery, painting, pictures, state, viewing
 from ..scene import marks
 from .common import Action
 
@@ -25,7 +25,7 @@ class TOMOSEG_OT_show_gallery(Action, Operator):
             return "The gallery is ready: open an Image Editor, or use the Tomoseg workspace"
         area.spaces.active.image = image
         area.spaces.active.mode = "VIEW"
-        gallery.fit(area)
+        pictures.fit(area)
         return "Click on a box to go there"
 
 
