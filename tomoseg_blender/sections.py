@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tomo.files import replacing
+from ..tomo.project import Project
 
 LARGEST = 2**26  # voxels of a tomogram, or of a copy; more are not read across
 TICK_SECONDS = 0.03  # of work at a time
@@ -58,8 +59,9 @@ def _shape(data: Volume) -> tuple[int, int, int]:
 def write_copy(folder: Path, name: str, data: Volume) -> Iterator[float]:
     """Make the copy of tomogram `name`; yields the part that is done (0 to 1) after each slice of `data`.
 
-    Raises TomosegError if the project cannot be written.
+    Raises TomosegError if the project is gone or cannot be written.
     """
+    Project(folder).require_writable()  # one that went away must not be made anew
     factor = factor_of(_shape(data))
     with replacing(copy_path(folder, name, factor)) as temporary:
         shape = sampled(data).shape

@@ -1,7 +1,9 @@
 """A new user's first hour: install the zip, set the worker's Python, and go from a file to a figure. Needs a worker.
 
 The zip is chosen in Blender's file browser. What else asks for a file (the project's folder, the tomogram) is given it
-by the operator behind the dialog; all else is done by the panels' buttons, keys and strokes of the mouse. The seconds of each step go into the facts.
+by the operator behind the dialog; all else is done by the panels' buttons, keys and strokes of the mouse. The seconds
+of each step go into the facts. Where TOMOSEG_GUI_SETUP names a Python and there is a network, the worker is set up with
+it (gigabytes, minutes); else its Python is the one that TOMOSEG_PYTHON names.
 """
 
 import importlib
@@ -73,7 +75,7 @@ def install(gui):
 
 
 def from_disk(gui):
-    """Install from Disk: in Blender's own file browser, in the folder of the download, a click on the zip and Return."""
+    """Install from Disk: in Blender's own file browser, in the folder of the download, click on the zip, Return."""
     (built,) = Path(os.environ["BLENDER_USER_RESOURCES"]).glob("tomoseg-*.zip")
     folder = gui.folder / "download"
     folder.mkdir(exist_ok=True)
@@ -120,15 +122,32 @@ def choose_worker(gui, python):
     bpy.ops.preferences.addon_expand(module=PACKAGE)
     yield from redrawn(gui)
     gui.picture("install_3_no_worker")
-    own.worker_python = python
-    bpy.ops.tomoseg.check_worker("INVOKE_DEFAULT")
-    yield from gui.until(lambda: own.report not in ("", "Checking …"), seconds=PATIENCE, what="the worker's report")
+    if base := os.environ.get("TOMOSEG_GUI_SETUP"):
+        yield from set_up(gui, own, base)
+    else:
+        own.worker_python = python
+        bpy.ops.tomoseg.check_worker("INVOKE_DEFAULT")
+        yield from gui.until(lambda: own.report not in ("", "Checking …"), seconds=PATIENCE, what="the worker's report")
     assert own.report.startswith("The worker is complete"), own.report
-    gui.facts["report"] = own.report.splitlines()[0]
+    gui.facts["report"] = own.report.splitlines()
     yield from redrawn(gui)
     gui.picture("install_4_worker")
     gui.area("PREFERENCES").type = "VIEW_3D"
     yield from redrawn(gui)
+
+
+def set_up(gui, own, base):
+    """Allow Online Access, Set Up Worker with the Python `base`; a picture of its progress."""
+    bpy.context.preferences.system.use_online_access = True
+    own.base_python = base
+    jobs = importlib.import_module(f"{PACKAGE}.tomoseg_blender.jobs")
+    bpy.ops.tomoseg.install_worker("INVOKE_DEFAULT")
+    for name in ("install_3a_setting_up", "install_3b_setting_up"):
+        yield from gui.until(lambda: jobs.running() is None or jobs.running().fraction > 0.1, seconds=PATIENCE)
+        yield 10
+        yield from redrawn(gui)
+        gui.picture(name)
+    yield from gui.until(lambda: jobs.running() is None, seconds=3 * PATIENCE, what="the set-up's end")
 
 
 def begin(gui):

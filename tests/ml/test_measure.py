@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import starfile
 
-from ml.cli import main
+from ml import measure
+from ml.cli import main, run_step
 from ml.measure import Options, describe, run
 from ml.report import Silent
 from ml.star import star_table
 from tomo.geometry import Geometry
 from tomo.mrc import write_mrc
+from tomo.standing import FolderGone
 
 GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
 
@@ -168,3 +170,17 @@ def test_where_every_component_is_too_small_the_table_says_0(mask, tmp_path):
     result = run(Options(mask, smallest=1e6, csv=tmp_path / "none.csv", star=tmp_path / "none.star"), Silent())
     assert [row["components"] for row in result["labels"]] == [0, 0] and result["components"] == []
     assert len((tmp_path / "none.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_a_folder_that_moves_meanwhile_is_told_and_not_made_anew(mask, tmp_path):
+    home, moved = tmp_path / "tables", tmp_path / "moved"
+    home.mkdir()
+
+    class Mover(Silent):
+        def progress(self, fraction, message):
+            if home.exists():
+                home.rename(moved)
+
+    with pytest.raises(FolderGone, match=r"^The folder .*tables is gone: put it back, or name it where it is now"):
+        run_step(measure, Options(mask, csv=home / "counts.csv"), Mover())
+    assert not home.exists() and list(moved.iterdir()) == []

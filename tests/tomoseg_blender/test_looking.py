@@ -81,6 +81,16 @@ def test_until_there_is_a_copy_a_window_shows_every_nth_voxel_and_makes_it_piece
     assert (project / "views" / "cell_bin3.npy").is_file()
 
 
+def test_a_project_that_went_away_is_not_made_anew_for_a_copy(project, part, tmp_path):
+    data = part("tomoseg_blender.viewing").data_of(bpy.context.scene, "cell").data
+    maker = part("tomoseg_blender.sections").Maker()
+    maker.ask(project, "cell", data)
+    project.rename(tmp_path / "moved")
+    with pytest.raises(part("tomo.errors").TomosegError, match="The project folder .* is gone: put it back"):
+        maker.work()
+    assert not project.exists() and maker.work() is None
+
+
 @pytest.mark.parametrize(("shape", "factor"), [((9, 40, 56), 1), ((256, 512, 512), 1), ((1024, 4096, 4096), 7)])
 def test_small_tomograms_need_no_copy(part, shape, factor):
     assert part("tomoseg_blender.sections").factor_of(shape) == factor
