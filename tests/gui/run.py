@@ -55,7 +55,7 @@ def main() -> int:
     if blender is None:
         return run_in_trees(out, options.suite, options.stages, together=options.together)
     with tempfile.TemporaryDirectory(prefix="tomoseg-gui-") as resources:
-        environment = {**os.environ, "BLENDER_USER_RESOURCES": resources}
+        environment = {**os.environ, "BLENDER_USER_RESOURCES": resources, "TOMOSEG_SHARED": str(shared())}
         server = start_server(environment)
         if server is None and not environment.get("DISPLAY") and sys.platform.startswith("linux"):
             print("skipped: no DISPLAY, and no Xvfb to make one")
@@ -71,7 +71,7 @@ def main() -> int:
 
 def run_in_trees(out: Path, suite: str | None, stages: list[str], *, together: bool) -> int:
     """Run all this in the trees of the shared `blender-gui`, which bring a Blender and Xvfb; skipped without one."""
-    tool = Path(os.environ.get("TOMOSEG_SHARED", ROOT.parent / "shared")) / "blender-gui"
+    tool = shared() / "blender-gui"
     wanted = [suite] if suite else ["sid", "trixie"]
     ready = [one for one in wanted if is_ready(tool, one)]
     for one in wanted if ready else []:
@@ -83,6 +83,11 @@ def run_in_trees(out: Path, suite: str | None, stages: list[str], *, together: b
     folders = {one: out if suite else out / one for one in ready}
     with ThreadPoolExecutor(len(ready) if together else 1) as pool:
         return max(pool.map(lambda one: run_in_tree(tool, one, folders[one], stages), ready))
+
+
+def shared() -> Path:
+    """The folder of `blender-gui` and of the real data, which need not be there."""
+    return Path(os.environ.get("TOMOSEG_SHARED", ROOT.parent / "shared")).resolve()
 
 
 def is_ready(tool: Path, suite: str) -> bool:
@@ -97,8 +102,10 @@ def run_in_tree(tool: Path, suite: str, out: Path, stages: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, str(tool), "exec", "--suite", suite]
     binds = [(ROOT, inside), (out, "/out"), *((folder, folder) for folder in worker_folders())]
+    binds += [(data, data) for data in (shared() / "data",) if data.is_dir()]
     words += [word for source, target in binds for word in ("--bind", f"{source}:{target}")]
     passed = {name: os.environ[name] for name in ("TOMOSEG_GUI_TIMING",) if name in os.environ}
+    passed["TOMOSEG_SHARED"] = str(shared())
     python = worker_python()
     if python is not None:
         passed["TOMOSEG_PYTHON"] = str(python)

@@ -10,6 +10,7 @@ import bpy
 
 PITCH = 28  # pixels from one closed panel's header to the next
 STEP = 15  # pixels from one look to the next; a button is 20 high
+PAGES = 3  # screenfuls that a panel may be long
 MARGIN = 40  # pixels from the sidebar's left: on headers, beside their arrow
 PANELS = "bl_ext.user_default.tomoseg.tomoseg_blender.panels"
 
@@ -68,6 +69,23 @@ class Sidebar:
             for panel, note in notes.items():
                 panel.remove(note)
 
+    def open_part(self, name):
+        """Open a panel that is part of the open one, by pressing A on its header, which is looked for from the top."""
+        known, drawn, side = getattr(bpy.types, name), [], self.side()
+        known.append(note := lambda _self, _context: drawn.append(name))
+        try:
+            y = self.top - STEP
+            while not drawn:
+                assert y > side.y, f"no header of {name} in the open panel"
+                yield from self.move((side.x + MARGIN, y))
+                yield from self.key("A")
+                side.tag_redraw()
+                yield 0.1
+                y -= STEP
+            yield 0.3
+        finally:
+            known.remove(note)
+
     def until_drawn(self, drawn, name):
         def is_drawn():
             self.side().tag_redraw()
@@ -83,6 +101,14 @@ class Sidebar:
         yield 0.1
         self.send("LEFTMOUSE", "RELEASE", **modifiers)
         yield 0.2
+
+    def scroll(self, notches):
+        """Turn the wheel over the sidebar; buttons are then looked for from its top."""
+        side = self.side()
+        yield from self.move((side.x + side.width / 2, side.y + side.height / 2))
+        yield from self.wheel(notches)
+        yield 0.2
+        self.top = side.y + side.height
 
     def scroll_up(self):
         side = self.side()
@@ -104,8 +130,22 @@ class Sidebar:
         return None
 
     def find_button(self, name, columns=(0.3, 0.7)):
-        """A place on a button of the open panel, in window pixels; of an operator ("tomoseg.train") or property."""
-        side, seen = self.side(), set()
+        """A place on a button of the open panel, in window pixels; of an operator ("tomoseg.train") or property.
+
+        The panel is scrolled where it is longer than the sidebar.
+        """
+        seen = set()
+        for page in range(PAGES):
+            if page:
+                yield from self.scroll(-8)
+            place = yield from self.find_in_view(name, columns, seen)
+            if place is not None:
+                return place
+        raise AssertionError(f"no button for {name} in the open panel, which has {seen}")
+
+    def find_in_view(self, name, columns, seen):
+        """The same for what is in view now, or None; what was met goes into `seen`."""
+        side = self.side()
         for column in columns:
             x, y = side.x + side.width * column, self.top - STEP
             while y > side.y + 10:
@@ -118,7 +158,7 @@ class Sidebar:
                         if (yield from self.is_at((x, y + higher), name)):
                             return x, y + higher
                 y -= STEP
-        raise AssertionError(f"no button for {name} in the open panel, which has {seen}")
+        return None
 
     def is_at(self, place, name):
         """Whether the button is there, also after a while."""

@@ -200,19 +200,12 @@ def pick_on_slice(gui):
     gui.picture("masks_9_picked_on_slice")
 
 
-def scroll_panels(gui, notches):
-    """Turn the wheel over the sidebar."""
-    side = gui.side()
-    yield from gui.move((side.x + side.width / 2, side.y + side.height / 2))
-    yield from gui.wheel(notches)
-
-
 def look_at_panels(gui):
     """The panels of these steps as a person sees them, with a correction waiting to be saved."""
     bpy.ops.tomoseg.delete_component("EXEC_DEFAULT", True)
     yield from gui.open_panel("TOMOSEG_PT_results")
     yield from gui.photograph("masks_10_panel_results")
-    yield from scroll_panels(gui, -12)
+    yield from gui.scroll(-12)
     yield from gui.photograph("masks_11_panel_correct")
     bpy.ops.tomoseg.discard_corrections()
     yield from done(gui, "the surfaces without the correction")
@@ -230,7 +223,7 @@ def measure(gui):
     yield from gui.photograph("masks_12_panel_measure")
     yield from gui.open_panel("TOMOSEG_PT_figure")
     yield from gui.photograph("masks_13_panel_figure")
-    yield from scroll_panels(gui, -15)
+    yield from gui.scroll(-15)
     yield from gui.photograph("masks_14_panel_figure_below")
 
 
