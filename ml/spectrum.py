@@ -29,7 +29,7 @@ _DARKEST, _BRIGHTEST = 1.0, 99.8  # percentiles of the picture's greys
 _MARK = (230, 159, 0)  # Okabe and Ito's orange
 _MARK_FROM = 0.86  # of the picture's half width: the middle stays free
 _SMALLEST = 360  # pixels: a smaller picture is enlarged, so that its caption can be read
-_CAPTION = 0.045  # letters' height of the picture's
+_CAPTION = 0.036  # letters' height of the picture's
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
         "tilt_axis_degrees": round(wedge.axis, 1) if wedge else None,
         "highest_tilt_degrees": wedge.highest_tilt if wedge else None,
         "strength": round(wedge.strength, 3) if wedge else None,
+        "words": caption(wedge),
     }
 
 
@@ -83,10 +84,10 @@ def describe(result: dict[str, Any]) -> str:
     axis = result["tilt_axis_degrees"]
     if axis is None:
         return "\n".join(["No missing wedge is seen.", *lines])
-    near, off = ("x", axis) if abs(axis) <= 45 else ("y", (axis - 90) if axis > 0 else (axis + 90))
+    near, off = nearest(axis)
     return "\n".join(
         [
-            f"Tilt axis: {axis:.1f}° from x towards y, that is {abs(off):.1f}° off {near}. "
+            f"Tilt axis: {axis:.1f}° from x towards y, that is {off:.1f}° off {near}. "
             f"Tilts up to {result['highest_tilt_degrees']:.0f}°.",
             f"Give examples of features that run along {near} and across it.",
             *lines,
@@ -114,7 +115,16 @@ def caption(wedge: "Wedge | None") -> str:
     """What was found, in the few words that stand below the picture."""
     if wedge is None:
         return "No missing wedge is seen"
-    return f"Tilt axis {wedge.axis:.0f}° from x, tilts up to {wedge.highest_tilt:.0f}°"
+    near, off = nearest(wedge.axis)
+    beside = f", {off:.0f}° off y" if near == "y" else ""
+    return f"Tilt axis {wedge.axis:.0f}° from x{beside}, tilts up to {wedge.highest_tilt:.0f}°"
+
+
+def nearest(degrees: float) -> tuple[str, float]:
+    """The axis, x or y, that a direction is nearest to, and by how many degrees it is off; from x towards y."""
+    if abs(degrees) <= 45:
+        return "x", abs(degrees)
+    return "y", 90 - abs(degrees)
 
 
 def _mark(picture: "Image.Image", degrees: float) -> None:

@@ -95,7 +95,8 @@ class TOMOSEG_OT_slice_step(Action, Operator):
 
     def act(self, context: Context) -> None:
         axis = context.scene.tomoseg.axis if self.axis == "shown" else self.axis
-        viewing.step(context.scene, axis, self.step)
+        if self.step:  # else only the undo step is wanted: see compat.keep_step_while_painting
+            viewing.step(context.scene, axis, self.step)
 
 
 class TOMOSEG_OT_automatic_contrast(Action, Operator):
@@ -141,11 +142,7 @@ class TOMOSEG_OT_spectrum(OfTomogram, Action, Operator):
 
 def _spectrum_shown(_scene: Scene, result: dict[str, Any]) -> str:
     pictures.show(Path(result["output"]))
-    angle, highest = result["tilt_axis_degrees"], result["highest_tilt_degrees"]
-    if angle is None:
-        return "Fourier amplitude shown; no missing wedge is seen."
-    tilts = "" if highest is None else f", tilts up to about {highest:.0f}°"
-    return f"Fourier amplitude shown; the tilt axis is at about {angle:.0f}° from x{tilts}."
+    return f"Fourier amplitude of slice {result['axis']} {result['slice']}. {result['words']}."
 
 
 register, unregister = bpy.utils.register_classes_factory(
