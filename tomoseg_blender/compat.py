@@ -126,12 +126,18 @@ def brush_radius(brush: Brush) -> float:
     return float(brush.size) / (2 if AT_LEAST_5 else 1)
 
 
-def keep_step_while_painting(context: Context, message: str) -> None:
-    """Put the present slice into the undo history where Blender's own operators would not.
+def keep_step_while_painting(context: Context, message: str, *, grouped: bool = False) -> bool:
+    """Put the present slice into the undo history where Blender's own operators would not; True if that was so.
 
     Before 5.0 an undo step that is made while an object is painted on holds strokes only, and Ctrl+Z would take back
     strokes of a slice that was left without going back to it. Without an active object a step holds the whole file.
+    grouped: several such steps in a row are one, as those of slice_step are.
     """
-    if not AT_LEAST_5 and context.mode == "PAINT_TEXTURE":
-        with context.temp_override(active_object=None, object=None):
+    if AT_LEAST_5 or context.mode != "PAINT_TEXTURE":
+        return False
+    with context.temp_override(active_object=None, object=None):
+        if grouped:
+            bpy.ops.tomoseg.slice_step("EXEC_DEFAULT", True, step=0)
+        else:
             bpy.ops.ed.undo_push(message=message)
+    return True

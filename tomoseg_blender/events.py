@@ -6,7 +6,7 @@ import bpy
 from bpy.types import Context
 
 from ..tomo.errors import TomosegError
-from . import masks, painting, parts, state, viewing
+from . import masks, painting, parts, state, undo_steps, viewing
 from .scene.tomogram import tomograms
 from .scene.volumes import set_threshold
 
@@ -23,6 +23,7 @@ def slice_changed(item: Any, _context: Context) -> None:
     """A slice index or the contrast of a tomogram was edited, perhaps by dragging."""
     if not state.is_muted():
         _told(viewing.show_moving, item.id_data)
+        undo_steps.keep_soon(item.id_data)
 
 
 def position_of(group: Any) -> float:
@@ -45,6 +46,7 @@ def go_to_position(group: Any, percent: float) -> None:
             viewing.step(scene, group.axis, index - getattr(shown[0], f"slice_{group.axis}"))
 
     _told(go, group.id_data)
+    undo_steps.keep_soon(group.id_data)
 
 
 def axis_changed(group: Any, context: Context) -> None:
@@ -65,6 +67,7 @@ def tomogram_changed(group: Any, _context: Context) -> None:
     if not state.is_muted():
         _told(viewing.show_chosen, group.id_data)
         state.refresh(group.id_data)
+        undo_steps.keep_soon(group.id_data)
 
 
 def feature_changed(group: Any, _context: Context) -> None:
@@ -72,6 +75,7 @@ def feature_changed(group: Any, _context: Context) -> None:
     if not state.is_muted():
         _told(viewing.show_again, group.id_data)
         state.refresh(group.id_data)
+        undo_steps.keep_soon(group.id_data)
 
 
 def labels_changed(group: Any, _context: Context) -> None:

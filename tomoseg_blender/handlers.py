@@ -21,10 +21,11 @@ from . import (
     sections,
     state,
     thresholding,
+    undo_steps,
     viewing,
 )
 from .keeping import KEEPER
-from .scene import boxes, volumes
+from .scene import boxes, labels, volumes
 from .worker import HANDLE
 
 AUTOSAVE_SECONDS = 15.0  # twice in the half minute that may be lost: a long stroke delays it
@@ -62,6 +63,16 @@ def _tell(scene: Scene, sentence: str) -> None:
     print(f"Tomoseg: {sentence}")
 
 
+class _Packed:
+    """The label images that are packed while a .blend is being written."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+
+_PACKED = _Packed()
+
+
 def _before_save(path: Any, *_rest: Any) -> None:
     """Boxes and labels go to the project; what cannot, stays in the .blend. The folder's path becomes relative."""
     for scene in _tomoseg_scenes():
@@ -72,6 +83,7 @@ def _before_save(path: Any, *_rest: Any) -> None:
         folder = state.project_folder(scene)
         if folder is not None and folder.is_absolute() and isinstance(path, str) and path:
             scene.tomoseg.folder = relative_to(folder, Path(path))
+    _PACKED.files = labels.pack_for_blend()
 
 
 def relative_to(folder: Path, blend: Path) -> str:
@@ -84,6 +96,7 @@ def relative_to(folder: Path, blend: Path) -> str:
 
 def _after_save(path: Any, *_rest: Any) -> None:
     """A saved copy elsewhere leaves this .blend where it was: its folder must not become relative to the copy."""
+    labels.unpack_after_blend(_PACKED.files)
     if not isinstance(path, str) or not path or path == bpy.data.filepath:
         volumes.use_relative_paths()
         return
@@ -91,6 +104,10 @@ def _after_save(path: Any, *_rest: Any) -> None:
         folder = Path(bpy.path.abspath(scene.tomoseg.folder, start=str(Path(path).parent)))
         current = bpy.data.filepath
         scene.tomoseg.folder = relative_to(folder, Path(current)) if current else str(folder)
+
+
+def _after_failed_save(*_arguments: Any) -> None:
+    labels.unpack_after_blend(_PACKED.files)
 
 
 def _after_load(*_arguments: Any) -> None:
@@ -197,6 +214,7 @@ def _follow_zoom() -> float:
 _HANDLERS = (
     ("save_pre", _before_save),
     ("save_post", _after_save),
+    ("save_post_fail", _after_failed_save),
     ("load_post", _after_load),
     ("undo_post", _after_undo),
     ("redo_post", _after_undo),
@@ -223,7 +241,8 @@ def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
     sections.MAKER.forget()
-    for timer in (*_TIMERS, save_all, thresholding.settle, viewing.sharpen, viewing.make_sections, jobs.poll):
+    timers = (save_all, thresholding.settle, undo_steps.keep, viewing.sharpen, viewing.make_sections, jobs.poll)
+    for timer in (*_TIMERS, *timers):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:

@@ -28,7 +28,7 @@ _written: dict[Key, str] = {}  # the version that the project has; not in the sc
 
 
 def is_stroking() -> bool:
-    """True while the mouse draws a stroke. What is packed then is not marked as painted by the stroke's rest."""
+    """True while the mouse draws a stroke. What is kept then is not marked as painted by the stroke's rest."""
     return "PAINT_OT_image_paint" in compat.modal_operators()
 
 
@@ -90,11 +90,11 @@ def save_shown(scene: Scene, item: Any) -> bool:
 
 
 def _settle(name: str, feature: str, z: int) -> None:
-    """Mark both images of a slice as written; packing makes `is_dirty` mean "painted since"."""
+    """Mark both images of a slice as written; keeping makes `is_dirty` mean "painted since"."""
     for role in labels.ROLES:
         image = labels.find_label_image(name, feature, z, role)
         if image is not None:
-            labels.pack(image)
+            labels.keep(image)
             image.pop(UNSAVED, None)
     if (name, feature, z) in _written:
         _written[name, feature, z] = _version_of((name, feature, z))
@@ -153,14 +153,14 @@ def put_label(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.i
 
 
 def keep_written(scene: Scene, item: Any, feature: Any, z: int, label: NDArray[np.int8]) -> None:
-    """Save `label` [y, x], which the images of a slice hold already, in the project and packed in the .blend."""
+    """Save `label` [y, x], which the images of a slice hold already, in the project, and keep the images."""
     project = state.require_project(scene)
     project.require_writable()
     save_label(project.label_path(item.name, feature.name, z), label, state.open_data(project, item.name).geometry)
     for role in labels.ROLES:
         image = labels.find_label_image(item.name, feature.name, z, role)
         if image is not None:
-            labels.pack(image)
+            labels.keep(image)
     _stamp(item.name, feature.name, z)
 
 

@@ -19,6 +19,7 @@ def steps(gui):
     yield from radius(gui)
     yield from other_slice(gui)
     yield from other_box(gui)
+    yield from typed_slice(gui)
     yield from computed(gui)
     yield from flood(gui)
     yield from leave(gui)
@@ -116,7 +117,7 @@ def radius(gui):
 
 
 def other_slice(gui):
-    """The next slice without leaving painting, and back; undo reaches the right slice."""
+    """The next slice without leaving painting, and back; undo reaches the right slice, one step for each Ctrl+Z."""
     first = painted(10)
     yield from gui.move(gui.place_of(200, 100))
     yield from gui.key("UP_ARROW")
@@ -124,39 +125,81 @@ def other_slice(gui):
     assert bpy.context.mode == "PAINT_TEXTURE"
     assert (saved(gui, 10) == first).all(), "leaving a slice saves it"
     yield from stroke(gui, [gui.place_of(150, 50), gui.place_of(200, 60)], z=11)
-    assert painted(11).any() and (painted(10) == first).all(), "a stroke stays on its slice"
-    yield from gui.key("DOWN_ARROW")
-    yield from gui.until(lambda: shown_slice() == 10, what="back")
+    one = painted(11)
+    yield from stroke(gui, [gui.place_of(150, 80), gui.place_of(200, 90)], z=11)
+    both = painted(11)
+    assert one.any() and (painted(10) == first).all(), "a stroke stays on its slice"
+    for key, z in (("DOWN_ARROW", 10), ("DOWN_ARROW", 9), ("UP_ARROW", 10)):  # a walk is one step of undo
+        yield from gui.key(key)
+        yield from gui.until(lambda z=z: shown_slice() == z, what=f"slice {z}")
     yield from gui.photograph("14_back_on_the_first_slice")
-    yield from undo_until(gui, lambda: shown_slice() == 11, first, "the slice of the stroke")
-    yield from undo_until(gui, lambda: not painted(11).any(), first, "the stroke is taken back")
+    yield from undo_once(gui, "the walk", 11, {10: first, 11: both})
+    yield from undo_once(gui, "the second stroke", 11, {10: first, 11: one})
+    yield from gui.key("Z", ctrl=True, shift=True)
+    yield from settled(gui, "the second stroke again", 11, {10: first, 11: both})
+    yield from gui.key("Z", ctrl=True, shift=True)
+    yield from settled(gui, "the walk again", 10, {10: first, 11: both})
+    for what, left in (("the walk", both), ("the second stroke", one), ("the first stroke", np.zeros_like(one))):
+        yield from undo_once(gui, what, 11, {10: first, 11: left})
     yield from gui.until(lambda: not saved(gui, 11).any(), what="and the file follows")
 
 
 def other_box(gui):
     """A jump to a box of another slice while painting; undo comes back to the stroke's slice before the stroke goes."""
-    first = painted(10)
-    assert shown_slice() == 11 and not painted(11).any()
+    first, empty = painted(10), painted(11)
+    assert shown_slice() == 11 and not empty.any()
     yield from stroke(gui, [gui.place_of(150, 50), gui.place_of(200, 60)], z=11)
+    after = painted(11)
     yield from gui.key("RIGHT_ARROW")
     yield from gui.until(lambda: shown_slice() == 10, what="the box's slice")
     assert bpy.context.mode == "PAINT_TEXTURE"
-    yield from undo_until(gui, lambda: shown_slice() == 11, first, "the slice of the stroke after a jump")
-    assert painted(11).any(), "the stroke went before its slice was in view"
-    yield from undo_until(gui, lambda: not painted(11).any(), first, "the stroke is taken back after a jump")
+    yield from undo_once(gui, "the jump", 11, {10: first, 11: after})
+    yield from undo_once(gui, "the stroke before the jump", 11, {10: first, 11: empty})
 
 
-def undo_until(gui, condition, first, what):
-    """Ctrl+Z, again where Blender had a step of its own in between; the strokes of slice 10 stay all the while."""
-    for presses in range(4):
-        for _ in range(100 if presses else 1):
-            assert np.array_equal(painted(10), first), "a stroke was undone on the wrong slice"
-            if condition():
-                gui.facts[f"Ctrl+Z until {what}"] = presses
-                return
-            yield 0.1
+def typed_slice(gui):
+    """A slice number typed in the panel while painting: no stroke of the slice that was left goes before it is back."""
+    first, empty = painted(10), painted(11)
+    yield from stroke(gui, [gui.place_of(150, 50), gui.place_of(200, 60)], z=11)
+    after = painted(11)
+    yield from gui.open_panel("TOMOSEG_PT_view")
+    place = yield from gui.find_button("slice_z", columns=(0.5,))
+    yield from gui.move(place)
+    yield from gui.key("RET")
+    yield from gui.type_text("10")
+    yield from gui.key("RET")
+    yield from gui.until(lambda: shown_slice() == 10, what="the slice whose number was typed")
+    yield from stroke(gui, [gui.place_of(20, 150), gui.place_of(40, 150)], z=10)
+    yield from undo_once(gui, "a stroke on the typed slice", 10, {10: first, 11: after})
+    for presses in (1, 2):  # before 5.0 Blender has a step of its own in between, in which nothing changes
         yield from gui.key("Z", ctrl=True)
-    raise AssertionError(what)
+        yield 0.7
+        assert np.array_equal(painted(11), after), "the stroke went before its slice was in view"
+        if shown_slice() == 11:
+            gui.facts["Ctrl+Z until the slice before the typed one"] = presses
+            break
+    assert shown_slice() == 11
+    for _press in (1, 2):
+        if painted(11).any():
+            yield from gui.key("Z", ctrl=True)
+            yield 0.7
+    yield from settled(gui, "the stroke before the typed number", 11, {10: first, 11: empty})
+
+
+def undo_once(gui, what, z, labels):
+    """One Ctrl+Z takes back `what` and nothing else: slice z is shown, and `labels` are what is painted."""
+    yield from gui.move(gui.place_of(230, 180))
+    yield from gui.key("Z", ctrl=True)
+    yield from settled(gui, what, z, labels)
+
+
+def settled(gui, what, z, labels):
+    def as_wanted():
+        return shown_slice() == z and all(np.array_equal(painted(at), label) for at, label in labels.items())
+
+    yield from gui.until(as_wanted, seconds=20, what=f"undo or redo: {what}")
+    yield 0.5
+    assert as_wanted(), f"undo or redo went on after {what}"
 
 
 def computed(gui):

@@ -229,6 +229,23 @@ def test_undo_that_brings_back_other_pixels_reaches_the_file(project, part, ring
     assert not saved(part, project, 3).any()
 
 
+def test_while_painting_a_walk_is_one_step_of_undo_and_so_is_a_jump(project):
+    """Before 5.0 Blender's own steps would hold strokes only, and Ctrl+Z would stay on the slice."""
+    item = bpy.context.scene.tomoseg.tomograms["cell"]
+    item.slice_z = 2
+    bpy.ops.tomoseg.add_box(location=(20, 20, 5), kind="positive", size=12)
+    bpy.ops.ed.undo_push(message="begin")
+    bpy.ops.tomoseg.paint_slice("EXEC_DEFAULT", True)
+    for _ in range(2):
+        bpy.ops.tomoseg.slice_step("EXEC_DEFAULT", True, step=-1)
+    bpy.ops.tomoseg.next_box("EXEC_DEFAULT", True, step=1)
+    seen = []
+    for again in ("undo", "undo", "redo", "redo"):
+        getattr(bpy.ops.ed, again)()
+        seen.append(bpy.context.scene.tomoseg.tomograms["cell"].slice_z)
+    assert seen == [0, 2, 0, 5] and bpy.context.mode == "PAINT_TEXTURE"
+
+
 def test_nothing_is_saved_in_mid_stroke_and_soon_after(project, part, ring, monkeypatch):
     """Packing in mid-stroke would leave the rest of the stroke unmarked, and so unsaved."""
     handlers, painting, compat = (part(f"tomoseg_blender.{name}") for name in ("handlers", "painting", "compat"))

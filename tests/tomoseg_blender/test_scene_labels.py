@@ -26,9 +26,9 @@ def paint(image, y, x):
     image.pixels.foreach_set(pixels.reshape(-1).astype(np.float32))
 
 
-def test_a_new_label_image_is_empty_packed_and_found_again(labels):
+def test_a_new_label_image_is_empty_kept_and_found_again(labels):
     image = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
-    assert tuple(image.size) == (11, 7) and not image.is_dirty and image.packed_file is not None
+    assert tuple(image.size) == (11, 7) and not image.is_dirty and image.source == "FILE"
     assert not labels.read_slice_label("cell", "membrane", 3).any()
     assert labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE) == image
     assert labels.find_label_image("cell", "membrane", 4) is None
@@ -59,13 +59,14 @@ def test_ignore_wins_where_both_are_painted(labels, corner):
     assert labels.read_slice_label("cell", "membrane", 3)[1, 2] == 2
 
 
-def test_a_new_label_is_a_new_image_and_the_painted_one_stays_packed(labels, corner):
+def test_a_new_label_is_a_new_image_and_the_painted_one_is_kept(labels, corner):
     old = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
     paint(old, 4, 4)
     bpy.context.scene.tool_settings.image_paint.canvas = old
     new = labels.write_new_label("cell", "membrane", 3, corner, BLUE)
     assert new != old and labels.find_label_image("cell", "membrane", 3) == new
-    assert old.packed_file is not None and not old.is_dirty
+    assert not old.is_dirty
+    old.reload()
     assert np.array(old.pixels[:]).reshape(7, 11, 4)[4, 4, 3] == 1.0
     assert bpy.context.scene.tool_settings.image_paint.canvas == new
 
@@ -80,14 +81,57 @@ def test_the_slice_shows_the_new_label_in_place_of_the_old(labels, corner, part)
     assert materials.overlay_image(plane.active_material, materials.LABEL) == new
 
 
-def test_packing_finds_what_was_painted_and_it_survives_the_file(labels, tmp_path):
+def test_what_is_painted_survives_the_file_and_the_image_is_as_before(labels, tmp_path):
     image = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
     paint(image, 5, 8)
-    assert labels.pack_painted() == [image] and labels.pack_painted() == []
+    labels.keep(image)
+    name, place = image.name, image.filepath_raw
     image.use_fake_user = True
+    packed = labels.pack_for_blend()
+    assert packed == {name: place} and labels.pack_for_blend() == {}
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "labels.blend"))
+    labels.unpack_after_blend(packed)
+    assert image.packed_file is None and image.filepath_raw == place
+    assert labels.read_slice_label("cell", "membrane", 3)[5, 8] == 1
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "labels.blend"))
+    assert labels.read_slice_label("cell", "membrane", 3)[5, 8] == 1
+
+
+def test_keeping_what_is_painted_changes_nothing_else_of_the_image(labels):
+    """A pack would be part of the image: undo over its change reads the image anew, without the strokes since."""
+    image = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
+    before = (image.filepath_raw, image.packed_file, image.source, image.file_format, image.name)
+    paint(image, 5, 8)
+    assert image.is_dirty
+    labels.keep(image)
+    assert not image.is_dirty
+    assert (image.filepath_raw, image.packed_file, image.source, image.file_format, image.name) == before
+
+
+def test_undo_leaves_the_pixels_to_the_strokes_own_undo(labels):
+    """In Blender 5.2 an image whose colour space was set is read anew, without what was painted since the step."""
+    image = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
+    image.use_fake_user = True
+    bpy.ops.ed.undo_push(message="empty")
+    paint(image, 5, 8)
+    labels.keep(image)
+    image["tomoseg_version"] = "another"  # so that undo has something to change in the image
+    bpy.context.scene.frame_current = 5
+    bpy.ops.ed.undo_push(message="painted")
+    bpy.ops.ed.undo()
+    image = labels.find_label_image("cell", "membrane", 3)
+    assert bpy.context.scene.frame_current != 5 and "tomoseg_version" not in image
+    assert image.has_data and image.colorspace_settings.name == "sRGB"
+
+
+def test_where_the_session_has_no_room_labels_are_packed(labels, tmp_path):
+    image = labels.ensure_label_image("cell", "membrane", 3, (7, 11), BLUE)
+    (tmp_path / "full").touch()
+    image.filepath_raw = str(tmp_path / "full" / "label.tga")
+    paint(image, 5, 8)
+    labels.keep(image)
+    assert not image.is_dirty and image.packed_file is not None
     assert labels.read_slice_label("cell", "membrane", 3)[5, 8] == 1
 
 

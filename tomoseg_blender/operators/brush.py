@@ -7,7 +7,7 @@ from bpy.props import IntProperty
 from bpy.types import Context, Event, Operator
 
 from ...tomo.errors import TomosegError
-from .. import compat, painting, viewing
+from .. import compat, painting, undo_steps, viewing
 from .common import Action
 
 FACTOR = 1.25  # from one radius to the next
@@ -41,6 +41,7 @@ class TOMOSEG_OT_fit_brush(OnSlice, Operator):
 
 def fit_brush(context: Context) -> None:
     """Two editors show the slice at different zooms: the brush has its radius in voxels in the one under the mouse."""
+    undo_steps.keep_now()
     if context.region is not None and context.region.type == "WINDOW":
         painting.apply_radius(context, context.region, context.region_data)
 

@@ -48,10 +48,11 @@ class Action:
         finally:
             if self.refreshes:
                 state.refresh(context.scene)
-        if self.moves:
-            compat.keep_step_while_painting(context, self.bl_label)
         if sentence:
             self.report({"INFO"}, sentence)
+        grouped = "UNDO_GROUPED" in self.bl_options
+        if self.moves and compat.keep_step_while_painting(context, self.bl_label, grouped=grouped):
+            return {"CANCELLED"}  # else Blender adds a step of its own, which takes one more Ctrl+Z for nothing
         return {"FINISHED"}
 
 
