@@ -67,8 +67,30 @@ def _entry_of(box: Box) -> dict[str, Any]:
 
 
 def load_boxes(path: Path) -> list[Box]:
-    """All boxes of a project; an empty list where the file does not exist yet. Raises TomosegError."""
-    return [_box_from(entry, path) for entry in read_list(path, "boxes", SCHEMA)]
+    """All boxes of a project; an empty list where the file does not exist yet. Raises TomosegError.
+
+    A file that is as it was the last time is not read again: one click in Blender asks several times.
+    """
+    stamp = _stamp(path)
+    if stamp is None or _read.get(path, (None, ()))[0] != stamp:
+        found = tuple(_box_from(entry, path) for entry in read_list(path, "boxes", SCHEMA))
+        if stamp is None:
+            return list(found)
+        _read.clear()  # one project at a time
+        _read[path] = stamp, found
+    return list(_read[path][1])
+
+
+_read: dict[Path, tuple[tuple[int, int, int], tuple[Box, ...]]] = {}
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Differs for each version of a file: ours are renamed into place, so each has a number of its own."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _box_from(entry: Any, path: Path) -> Box:

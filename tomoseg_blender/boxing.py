@@ -49,7 +49,8 @@ def add(scene: Scene, centre: tuple[int, int, int], kind: str, size: int, featur
     box = Box(item.name, owner.name, kind, centre, size)
     check_place(box, tuple(item.shape))
     project = state.require_project(scene)
-    project.save_boxes([*_current(project, project.boxes()), box])
+    # Boxes that were moved just now are saved by themselves: looking at them all would make a click slow.
+    project.save_boxes([*project.boxes(), box])
     if boxes.shows_boxes(item.name):
         boxes.add_box_object(box)
     return box

@@ -21,6 +21,19 @@ def test_boxes_are_read_back_the_same(tmp_path):
     assert boxes[0].id != box(32, 32, 0).id
 
 
+def test_a_list_that_changed_is_read_again_and_nobody_shares_it(tmp_path):
+    path, first, second = tmp_path / "boxes.json", box(32, 32, 0), box(40, 40, 1)
+    save_boxes(path, [first])
+    load_boxes(path).append(second)
+    assert load_boxes(path) == [first]
+    save_boxes(path, [first, second])
+    assert load_boxes(path) == [first, second]
+    path.write_text(path.read_text().replace("membrane", "filament"))  # by another program, in place, as long as it was
+    assert [one.feature for one in load_boxes(path)] == ["filament", "filament"]
+    path.unlink()
+    assert load_boxes(path) == []
+
+
 def test_a_box_covers_size_voxels_around_its_centre():
     assert box(32, 40, 0).corner == (0, 8)
     assert box(3, 3, 0, size=7).corner == (0, 0)

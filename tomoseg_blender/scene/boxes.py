@@ -57,8 +57,8 @@ def _location(box: Box) -> tuple[float, float, float]:
 
 
 def snap(box_object: Any) -> bool:
-    """Put a box onto whole voxels and the middle of its slice; True if it was elsewhere."""
-    place = _location(box_from_object(box_object))
+    """Put a box, which `box_objects` gave, onto whole voxels and the middle of its slice; True if it was elsewhere."""
+    place = _location(_box_of(box_object))
     if all(abs(a - b) < 1e-3 for a, b in zip(place, box_object.location, strict=True)):
         return False
     box_object.location = place
@@ -78,6 +78,11 @@ def box_from_object(box_object: Any) -> Box:
     """The box where its object lies now, rounded to whole voxels. Raises TomosegError if it is no box."""
     if not is_box(box_object):
         raise TomosegError("The active object is no box: select a box of a tomogram.")
+    return _box_of(box_object)
+
+
+def _box_of(box_object: Any) -> Box:
+    """Like `box_from_object`, of an object that is known to be a box: asking takes longer than reading it."""
     size = int(marks.value_of(box_object, "size"))
     x, y, z = box_object.location
     return Box(
@@ -109,7 +114,7 @@ def scene_boxes() -> list[Box]:
     seen: set[str] = set()
     boxes = []
     for box_object in box_objects():
-        box = box_from_object(box_object)
+        box = _box_of(box_object)
         if box.id in seen:
             box = replace(box, id=new_id())
             marks.mark(box_object, KIND, id=box.id)
