@@ -14,6 +14,7 @@ from . import (
     picking,
     preferences,
     properties,
+    setup_command,
     tools,
     worker,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "preferences",
     "properties",
     "register",
+    "setup_command",
     "tools",
     "unregister",
     "worker",
@@ -50,6 +52,7 @@ _PARTS = (
     picking,
     handlers,
     command,
+    setup_command,
 )
 
 

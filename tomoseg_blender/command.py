@@ -5,7 +5,6 @@ others are made by the worker first.
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..tomo.label_table import load_label_table
 from . import masks, state, viewing
 from .operators import project as project_steps
 from .scene import meshes, tomogram
+from .terminal import Command
 
 COMMAND = "tomoseg_figure"  # Blender takes identifiers only, so no hyphen
 FILMS = ("turntable", "slices")
@@ -50,20 +50,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=8.0, help="of the film")
     made.add_argument("--rate", type=int, default=24, help="frames a second of the film")
     return made
-
-
-def run(words: list[str]) -> int:
-    """What Blender calls: 0 done, 1 something that the user can mend (one sentence on stderr), 2 wrong usage."""
-    try:
-        options = parser().parse_args(words)
-    except SystemExit as end:
-        return int(end.code or 0)
-    try:
-        print(make(options), flush=True)
-    except (TomosegError, RuntimeError) as error:  # operators report what went wrong as RuntimeError
-        print(f"{COMMAND}: {str(error).strip().removeprefix('Error: ')}", file=sys.stderr, flush=True)
-        return 1
-    return 0
 
 
 def make(options: argparse.Namespace) -> str:
@@ -124,21 +110,5 @@ def _show_slice(scene: Any, name: str, index: int) -> None:
     item.slice_z = index
 
 
-class _Handle:
-    """The command's registration, which Blender gives back once."""
-
-    def __init__(self) -> None:
-        self.registered: Any = None
-
-
-_HANDLE = _Handle()
-
-
-def register() -> None:
-    """Make the command known to Blender."""
-    _HANDLE.registered = bpy.utils.register_cli_command(COMMAND, run)
-
-
-def unregister() -> None:
-    """Take it away again."""
-    bpy.utils.unregister_cli_command(_HANDLE.registered)
+_COMMAND = Command(COMMAND, parser, make)
+run, register, unregister = _COMMAND.run, _COMMAND.register, _COMMAND.unregister

@@ -11,7 +11,7 @@ from bpy.props import StringProperty
 from bpy.types import AddonPreferences, Context
 
 from .worker import HANDLE, WorkerError
-from .worker_setup import Plan, is_finished, python_in, refusal
+from .worker_setup import Plan, is_finished, python_in, refusal, wheels_to_bring
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]
 VARIABLE = "TOMOSEG_PYTHON"
@@ -77,9 +77,11 @@ def _draw_setup(layout: Any, chosen: Any, *, needed: bool) -> None:
         return
     for name, icon in (("install_worker", "IMPORT"), ("repair_worker", "FILE_REFRESH"), ("remove_worker", "TRASH")):
         layout.operator(f"tomoseg.{name}", icon=icon)
-    if reason := needed and HANDLE.job is None and refusal(plan_for(chosen), bpy.app.online_access):
+    plan, online = plan_for(chosen), bpy.app.online_access
+    if reason := needed and HANDLE.job is None and refusal(plan, online):
         _sentence(layout, reason, "INFO")
-        if not bpy.app.online_access:
+        if not online and plan.wheels is None:
+            _sentence(layout, wheels_to_bring(plan), "BLANK1")
             layout.operator("extensions.userpref_show_online", text="Show That Switch", icon="PREFERENCES")
     if last is not None and last.step == "worker_setup":
         _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")

@@ -132,8 +132,13 @@ def refusal(plan: Plan, online: bool) -> str | None:
         return None
     return (
         f"Blender may not use the network: switch on {ONLINE_SWITCH}, or name a folder of wheels (docs/installation.md "
-        f"tells how to fetch them): {', '.join(required_packages(plan.requirements))}, and what they need."
+        "tells how to fetch them)."
     )
+
+
+def wheels_to_bring(plan: Plan) -> str:
+    """What a folder of wheels must hold, in a sentence."""
+    return f"Wheels to bring: {', '.join(required_packages(plan.requirements))}, and what they need."
 
 
 def environment(offline: bool) -> dict[str, str]:
@@ -247,6 +252,8 @@ class Setup:
         lines = yield from self._command([str(plan.python), "-I", "-m", "venv", "--clear", str(plan.folder)])
         if not python_in(plan.folder).is_file() or pip_version(plan.folder) is None:
             reason = next((line for line in lines if line.strip()), "it gave no reason").strip()
+            if any("ensurepip" in line for line in lines):  # venv tells it in a long text
+                reason = "it has no ensurepip"
             raise TomosegError(
                 f"{plan.python} cannot make an environment ({reason}): name another Python in Tomoseg's preferences, "
                 "or install its venv module (on Debian and Ubuntu the package python3-venv)."

@@ -86,7 +86,7 @@ def test_a_project_that_went_away_is_not_made_anew_for_a_copy(project, part, tmp
     maker = part("tomoseg_blender.sections").Maker()
     maker.ask(project, "cell", data)
     project.rename(tmp_path / "moved")
-    with pytest.raises(part("tomo.errors").TomosegError, match="The project folder .* is gone: put it back"):
+    with pytest.raises(part("tomo.errors").TomosegError, match=r"The project folder .* is gone: put it back"):
         maker.work()
     assert not project.exists() and maker.work() is None
 

@@ -224,6 +224,10 @@ def test_a_program_that_is_no_python_is_refused(setup, plan, tmp_path):
     fake.write_text('#!/bin/sh\ncase "$*" in *venv*) echo no module venv; exit 1;; *) echo Python 3.12.1;; esac\n')
     with pytest.raises(Exception, match=r"blender cannot make an environment \(no module venv\)"):
         finish(setup.Setup(changed(plan, python=fake), lambda: False, 0.05).run())
+    words = "echo The environment was not made because ensurepip is not; echo available."
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *venv*) {words}; exit 1;; *) echo Python 3.12.1;; esac\n')
+    with pytest.raises(Exception, match=r"cannot make an environment \(it has no ensurepip\): name another Python"):
+        finish(setup.Setup(changed(plan, python=fake), lambda: False, 0.05).run())
     assert left(plan) == ["worker_setup.log"]
 
 
@@ -286,7 +290,8 @@ def test_without_permission_the_sentence_tells_the_switch_and_the_wheels(setup, 
     assert sentence.startswith(
         "Blender may not use the network: switch on Edit > Preferences > System > Network > Allow"
     )
-    assert "torch==2.13.0, numpy, mrcfile" in sentence
+    assert len(sentence) < 200, "Blender cuts what an operator's poll says after 256 letters, its own words included"
+    assert setup.wheels_to_bring(online).startswith("Wheels to bring: torch==2.13.0, numpy, mrcfile")
     assert setup.refusal(online, online=True) is None
     assert setup.refusal(plan, online=False) is None
     assert "holds no wheels" in setup.refusal(changed(plan, wheels=tmp_path / "none"), online=False)
@@ -334,6 +339,22 @@ def test_buttons_set_up_use_keep_and_remove_the_worker(chosen, setup, part, monk
     assert bpy.ops.tomoseg.remove_worker() == {"FINISHED"}  # nothing there, nothing wrong
 
 
+def test_the_terminal_sets_up_checks_and_removes_the_worker(chosen, part, plan, monkeypatch, capsys):
+    run, preferences = part("tomoseg_blender.setup_command").run, part("tomoseg_blender.preferences")
+    chosen.wheels = chosen.base_python = ""
+    bpy.context.preferences.system.use_online_access = False
+    assert run([]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("tomoseg_worker: Blender may not use the network: switch on") and "bring: tiny," in said
+    assert run(["--python", str(plan.python), "--wheels", str(plan.wheels)]) == 0
+    assert "The worker is complete and computes on CPU." in capsys.readouterr().out
+    assert preferences.own_python().is_file()
+    assert run(["--repair", "--wheels", str(plan.wheels.parent)]) == 1
+    assert "holds no wheels" in capsys.readouterr().err
+    assert run(["--remove"]) == 0 and not preferences.own_folder().exists()
+    assert run(["--remove", "--check"]) == 2
+
+
 def test_a_failing_set_up_is_one_sentence_of_the_button(chosen, part, plan):
     plan.requirements.write_text("absent\n")
     with pytest.raises(RuntimeError, match="has no wheel of absent for Python 3") as failed:
@@ -348,7 +369,7 @@ def test_without_wheels_and_permission_the_button_says_what_to_do(chosen):
     bpy.context.preferences.system.use_online_access = False
     with pytest.raises(RuntimeError, match="Blender may not use the network: switch on Edit > Preferences > System"):
         bpy.ops.tomoseg.install_worker()
-    with pytest.raises(RuntimeError, match=r"or name a folder of wheels .*: tiny,"):
+    with pytest.raises(RuntimeError, match=r"or name a folder of wheels .*how to fetch them\)\."):
         bpy.ops.tomoseg.repair_worker()
 
 
