@@ -1,7 +1,7 @@
 """Set up the worker's own Python without a window, on a cluster's login node for example.
 
-`blender --command tomoseg_worker` sets it up, and with --repair, --remove or --check does what those buttons do. The network is used with `--online-mode`
-before `--command`, or where the preferences allow it.
+`blender --command tomoseg_worker` sets it up, and with --repair, --remove or --check does what those buttons do. The
+network is used with `--online-mode` before `--command`, or where the preferences allow it.
 """
 
 import argparse
@@ -17,12 +17,8 @@ from .worker_setup import refusal, wheels_to_bring
 def parser() -> argparse.ArgumentParser:
     """What the command takes; what is left out is as in the preferences."""
     made = argparse.ArgumentParser(prog="blender --command tomoseg_worker", description=__doc__.partition("\n")[0])
-    made.add_argument(
-        "--python",
-        dest="base_python",
-        metavar="PYTHON",
-        help="make the environment of this Python (default: Blender's)",
-    )
+    python = "make the environment of this Python (default: Blender's)"
+    made.add_argument("--python", dest="base_python", metavar="PYTHON", help=python)
     made.add_argument("--wheels", metavar="FOLDER", help="install from the wheels in this folder, without the network")
     made.add_argument("--index", dest="package_index", metavar="URL", help="address of another package index")
     made.add_argument("--torch-index", metavar="URL", help="address of a further index with torch for this machine")
