@@ -80,7 +80,7 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     if plane is not None:
         plane = parts.add_copy(scene, plane)
         parts.show_unlit(plane)
-        prepare_slice(plane, frame.width, _haze(frame, settings))
+        prepare_slice(plane, frame.width, settings.engine, _haze(frame, settings))
     edges = _add_outline(scene, tomogram, frame, settings)
     background = stage.background_colour(settings.background)
     sheet, bar = _add_sheet(scene, camera, frame, lines, settings)

@@ -3,6 +3,7 @@
 All of it works on copies of materials: those of the person stay as they are. The hue is always the material's own.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import bpy
 
 from . import marks
 from .figure_parts import MATERIAL_KIND, give_material
-from .figure_stage import KEY
+from .figure_stage import AMBIENT, KEY, SUNS
 from .materials import OVERLAYS, node_tree, set_overlay
 from .palette import Rgba
 
@@ -22,6 +23,7 @@ CREASE_SHARE = 0.75  # of the dark tone, in the deepest crease of a surface
 CONTACT = 0.25  # brightness of the slice right where an object stands on it
 CAST_REACH = 0.12  # of the picture's width: how far an object's shadow falls on the slice
 CAST_FROM, CAST = (0.55, 0.95), 0.6  # the range of openness in which it falls, and the brightness that is left
+LIT_FROM = (0.6, 0.95)  # in EEVEE: the range of light in which it falls
 CLEAR = 0.5  # of the half depth, before the middle: nearer than that there is no haze
 LOOKS = 3  # rays for each of the picture's samples: few, since there are many of those
 
@@ -91,11 +93,11 @@ def set_haze_range(scene: Any, near: float, far: float) -> None:
             node.inputs["From Min"].default_value, node.inputs["From Max"].default_value = near, far
 
 
-def prepare_slice(plane: Any, width: float, haze: Haze | None = None) -> None:
+def prepare_slice(plane: Any, width: float, engine: str, haze: Haze | None = None) -> None:
     """Let the figure's copy of a slice plane show its greys alone, without what was painted or predicted on it.
 
     width: of the picture, in Blender units: it is darker right where objects stand on it, and on their side away from
-    the key light. Elsewhere its greys stay exact, unless a haze is asked for.
+    the key light. Elsewhere its greys stay exact, unless a haze is asked for. engine: "cycles" or "eevee".
     """
     made = plane.active_material.copy()
     marks.mark(made, MATERIAL_KIND)
@@ -103,14 +105,14 @@ def prepare_slice(plane: Any, width: float, haze: Haze | None = None) -> None:
         set_overlay(made, overlay, None)
     tree = node_tree(made)
     touched = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
-    shaded = _ranged(tree, _openness(tree, CAST_REACH * width, _to_key(tree)), CAST_FROM, (CAST, 1.0), smooth=True)
-    light = tree.nodes.new("ShaderNodeMath")
-    light.operation = "MULTIPLY"
-    for number, value in enumerate((touched, shaded)):
-        tree.links.new(value, light.inputs[number])
+    if engine == "eevee":  # sees what the camera sees only, but can ask how much light arrives
+        shaded = _ranged(tree, _light_share(tree), LIT_FROM, (CAST, 1.0))
+    else:
+        shaded = _ranged(tree, _openness(tree, CAST_REACH * width, _to_key(tree)), CAST_FROM, (CAST, 1.0), smooth=True)
+    light = _math(tree, "MULTIPLY", touched, shaded)
     for node in tree.nodes:
         if node.type == "EMISSION":
-            tree.links.new(light.outputs[0], node.inputs["Strength"])
+            tree.links.new(light, node.inputs["Strength"])
     if haze is not None:
         surface = tree.get_output_node("ALL").inputs["Surface"]
         tree.links.new(_far_and_cut(tree, surface.links[0].from_socket, None, haze), surface)
@@ -149,18 +151,56 @@ def _depth(tree: Any) -> Any:
 
 def _to_key(tree: Any) -> Any:
     """A socket with the direction half-way between the plane's own and that to the key light, as the camera stands."""
-    light = tree.nodes.new("ShaderNodeVectorTransform")
-    light.vector_type, light.convert_from, light.convert_to = "NORMAL", "CAMERA", "WORLD"
-    x, y, z = KEY
-    light.inputs[0].default_value = (x, y, -z)  # a camera's z counts away from the viewer here
-    between = tree.nodes.new("ShaderNodeVectorMath")
-    between.operation = "ADD"
-    tree.links.new(light.outputs[0], between.inputs[0])
-    tree.links.new(tree.nodes.new("ShaderNodeNewGeometry").outputs["Normal"], between.inputs[1])
-    unit = tree.nodes.new("ShaderNodeVectorMath")
-    unit.operation = "NORMALIZE"
-    tree.links.new(between.outputs[0], unit.inputs[0])
-    return unit.outputs[0]
+    own = tree.nodes.new("ShaderNodeNewGeometry").outputs["Normal"]
+    between = _vector_math(tree, "ADD", _to_light(tree, KEY), own)
+    return _vector_math(tree, "NORMALIZE", between).outputs[0]
+
+
+def _light_share(tree: Any) -> Any:
+    """A socket with the light that arrives on the plane, as a share of what does where nothing is in its way: EEVEE."""
+    white = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    white.inputs["Color"].default_value = (1, 1, 1, 1)
+    seen = tree.nodes.new("ShaderNodeShaderToRGB")
+    tree.links.new(white.outputs[0], seen.inputs[0])
+    arriving = tree.nodes.new("ShaderNodeRGBToBW")
+    tree.links.new(seen.outputs[0], arriving.inputs[0])
+    own = tree.nodes.new("ShaderNodeNewGeometry").outputs["Normal"]
+    free: Any = AMBIENT
+    for strength, direction, _angle in SUNS:
+        upon = _vector_math(tree, "DOT_PRODUCT", own, _to_light(tree, direction)).outputs["Value"]
+        sunlight = _math(tree, "MULTIPLY", _math(tree, "MAXIMUM", upon, 0.0), strength / math.pi)
+        free = _math(tree, "ADD", sunlight, free)
+    return _math(tree, "DIVIDE", arriving.outputs[0], free)
+
+
+def _to_light(tree: Any, direction: tuple[float, float, float]) -> Any:
+    """A socket with the unit vector in the world to a light that the camera carries; direction: right, up, front."""
+    x, y, z = (length / math.hypot(*direction) for length in direction)
+    turned = tree.nodes.new("ShaderNodeVectorTransform")
+    turned.vector_type, turned.convert_from, turned.convert_to = "VECTOR", "CAMERA", "WORLD"
+    turned.inputs[0].default_value = (x, y, -z)  # here a camera's z counts away from the viewer
+    return turned.outputs[0]
+
+
+def _math(tree: Any, operation: str, *values: Any) -> Any:
+    """A socket with the result for sockets or numbers."""
+    node = tree.nodes.new("ShaderNodeMath")
+    node.operation = operation
+    for value, given in zip(values, node.inputs, strict=False):
+        if isinstance(value, float):
+            given.default_value = value
+        else:
+            tree.links.new(value, given)
+    return node.outputs[0]
+
+
+def _vector_math(tree: Any, operation: str, *vectors: Any) -> Any:
+    """The node with the result for sockets or for nodes' first sockets."""
+    node = tree.nodes.new("ShaderNodeVectorMath")
+    node.operation = operation
+    for vector, given in zip(vectors, node.inputs, strict=False):
+        tree.links.new(getattr(vector, "outputs", (vector,))[0], given)
+    return node
 
 
 def _openness(tree: Any, reach: float, around: Any | None = None) -> Any:

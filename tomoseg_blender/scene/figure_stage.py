@@ -129,6 +129,8 @@ def set_render(scene: Any, size: tuple[int, int], transparent: bool, engine: str
     scene.render.engine = "CYCLES" if engine == "cycles" else compat.eevee_engine()
     if engine == "cycles":
         _set_cycles(scene.cycles)
+    else:
+        scene.eevee.use_shadows = True  # new scenes have none
     scene.render.resolution_x, scene.render.resolution_y = size
     scene.render.resolution_percentage = 100
     scene.render.film_transparent = transparent
