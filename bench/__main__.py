@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from bench import applying, latency, live, merging, surfaces, thresholds, training, window
+from ml.overlap import in_words
 
 GROUPS: dict[str, Callable[..., Iterable[dict[str, Any]]]] = {
     "applying": applying.rows,
@@ -91,11 +92,12 @@ def missed(row: dict[str, Any]) -> list[str]:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Each aim, with a cross where it was missed; or why there is no figure."""
+    """Each aim, with a cross where it was missed, and what the time went into; or why there is no figure."""
     if "failed" in row:
         return f"✗ {row['failed']}"
     wrong = missed(row)
-    return ", ".join(f"{name} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in row.get("aims", {}).items())
+    aims = [f"{name} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in row.get("aims", {}).items()]
+    return "; ".join(filter(None, [", ".join(aims), in_words(row.get("shares", {}))]))
 
 
 def _shown(value: Any) -> str:

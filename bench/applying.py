@@ -42,6 +42,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         row = _row(what, taken)
         per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
         row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
+        row["shares"] = taken.result["maps"][0]["shares"]
         if name == "default" and flips == 1:
             row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
         tomogram.unlink()
@@ -61,7 +62,7 @@ def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
 
 
 def _apply(network: Path, tomogram: Path, folder: Path, *more: object) -> Measured:
-    return tomoseg("apply", network, tomogram, "--output", folder / "maps", "--device", "cpu", *more)
+    return tomoseg("apply", network, tomogram, "--output", folder / "maps", "--device", "cpu", "--json", *more)
 
 
 def _row(name: str, taken: Measured) -> dict[str, Any]:

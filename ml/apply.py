@@ -9,7 +9,7 @@ stopped when the same command is given again.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, Any
 from ml.apply_options import Applying
 from ml.applying import Task, identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
 from ml.options import option
+from ml.overlap import Behind, Stopwatch, in_words
 from ml.report import Part, Report
 from tomo.errors import TomosegError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ml.predict import Predictor
     from tomo.mrc import Tomogram
 
@@ -65,8 +69,10 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 
 def describe(result: dict[str, Any]) -> str:
-    """One line per map."""
-    return "\n".join(f"Wrote {single['map']} ({single['seconds']:.1f} s)" for single in result["maps"])
+    """One line per map, with each part's share of the time; parts overlap, so that they may sum up to more."""
+    return "\n".join(
+        f"Wrote {single['map']} ({single['seconds']:.1f} s: {in_words(single['shares'])})" for single in result["maps"]
+    )
 
 
 def _check_outputs(tasks: list[Task]) -> None:
@@ -87,29 +93,37 @@ def _check_outputs(tasks: list[Task]) -> None:
 
 def _apply(task: Task, predictor: "Predictor", options: Options, report: Report) -> dict[str, Any]:
     """Write one map; returns its line of the result."""
-    began, cpu = time.monotonic(), time.process_time()
+    watch, cpu = Stopwatch(), time.process_time()
     if task.factor is None:
-        resumed = _stream(task, task.tomogram, task.output, predictor, options, report)
+        resumed = _stream(task, task.tomogram, task.output, predictor, options, report, watch)
     else:
-        resumed = _rescaled(task, predictor, options, report)
+        resumed = _rescaled(task, predictor, options, report, watch)
     return {
         "tomogram": str(task.tomogram.path),
         "map": str(task.output),
         "shape": list(task.tomogram.shape),
         "resumed_at_slice": resumed,
-        "seconds": time.monotonic() - began,
+        "seconds": time.perf_counter() - watch.began,
         "cpu_seconds": time.process_time() - cpu,
+        "shares": watch.shares(),
     }
 
 
 def _stream(
-    task: Task, tomogram: "Tomogram", output: Path, predictor: "Predictor", options: Options, report: Report
+    task: Task,
+    tomogram: "Tomogram",
+    output: Path,
+    predictor: "Predictor",
+    options: Options,
+    report: Report,
+    watch: Stopwatch,
 ) -> int:
     """Preprocess, segment and write slab by slab; returns the slice at which an earlier run was continued."""
     from ml.preprocess import Preprocessed
     from ml.resumable import ResumableWriter
 
-    preprocessed = Preprocessed(tomogram, preprocessing_for(predictor.info, options), Part(report, 0.0, 0.05))
+    with watch.during("preprocessing"):
+        preprocessed = Preprocessed(tomogram, preprocessing_for(predictor.info, options), Part(report, 0.0, 0.05))
     depth, slices = slab_depth(tomogram.shape, predictor.context, options.memory), tomogram.shape[0]
     dtype, labels = "float16" if options.half else "float32", labels_of(task, predictor.info)
     identity = identity_of(task, options)
@@ -119,13 +133,22 @@ def _stream(
         if first:
             report.log(f"Going on with {output} at slice {first} of {slices}.")
         report.progress(0.05 + 0.95 * first / slices, f"Applying to {tomogram.name}")
-        for z, found in segmented(preprocessed, predictor, first, slices, depth, report):
-            writer.write(z, found)
-            report.progress(0.05 + 0.95 * min(z + depth, slices) / slices, f"Applying to {tomogram.name}")
+
+        def write(z: int, found: "NDArray[np.float32]") -> None:
+            with watch.during("writing"):
+                writer.write(z, found)
+
+        found = segmented(preprocessed, predictor, first, slices, depth, report, watch)
+        with Behind() as behind, closing(found):
+            for z, part in found:
+                behind.put(write, z, part)
+                report.progress(0.05 + 0.95 * (z + len(part)) / slices, f"Applying to {tomogram.name}")
+    watch.seconds["reading"] += preprocessed.reading_seconds
+    watch.seconds["preprocessing"] -= preprocessed.reading_seconds
     return first
 
 
-def _rescaled(task: Task, predictor: "Predictor", options: Options, report: Report) -> int:
+def _rescaled(task: Task, predictor: "Predictor", options: Options, report: Report, watch: Stopwatch) -> int:
     """Apply at the network's voxel size, then bring the map back to the tomogram's size."""
     from ml.resample import enlarged, resampled_beside
     from ml.volumes import open_any
@@ -135,7 +158,7 @@ def _rescaled(task: Task, predictor: "Predictor", options: Options, report: Repo
     report.log(f"{tomogram.path} is resampled {factor:.3g} times, to the network's voxel size.")
     with _hidden_beside(task.output) as between:
         with resampled_beside(task.output, [tomogram], enlarged(tomogram, factor), Part(report, 0.0, 0.2)) as fitted:
-            resumed = _stream(task, fitted[0], between, predictor, options, Part(report, 0.2, 0.8))
+            resumed = _stream(task, fitted[0], between, predictor, options, Part(report, 0.2, 0.8), watch)
         with resampled_beside(task.output, [open_any(between)], tomogram, Part(report, 0.8, 0.95)) as back:
             dtype, labels = "float16" if options.half else "float32", labels_of(task, predictor.info)
             with MrcWriter(task.output, tomogram.shape, dtype, tomogram.geometry, labels) as writer:

@@ -4,13 +4,15 @@ Used by the step `apply`, and by the tasks of a batch, which take a range of sli
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.apply_options import Applying
 from ml.options import UsageError
+from ml.overlap import Stopwatch, ahead
 from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.names import result_name
@@ -119,14 +121,34 @@ def slab_depth(shape: tuple[int, int, int], context: int, memory: float) -> int:
 
 
 def segmented(
-    preprocessed: "Preprocessed", predictor: "Predictor", start: int, stop: int, depth: int, report: Report
-) -> "Iterator[tuple[int, NDArray[np.float32]]]":
-    """(first slice, map [z, y, x]) of slices start to stop - 1, `depth` at a time; start is a multiple of `depth`."""
+    preprocessed: "Preprocessed",
+    predictor: "Predictor",
+    start: int,
+    stop: int,
+    depth: int,
+    report: Report,
+    watch: Stopwatch | None = None,
+) -> "Generator[tuple[int, NDArray[np.float32]]]":
+    """(first slice, map [z, y, x]) of slices start to stop - 1 in order, some at a time; start: a multiple of `depth`.
+
+    `depth` slices are read and preprocessed together, while the network is at those before. Close it when it is left
+    early.
+    """
     from ml.neighbours import Neighbours
 
-    neighbours = Neighbours(preprocessed, depth, predictor.context)
-    for z in range(start, stop, depth):
-        found = predictor.predict(neighbours.slices(z, min(z + depth, stop)))
-        for note in predictor.take_notes():
-            report.log(note)
-        yield z, found
+    watch = watch or Stopwatch()
+    neighbours, reach = Neighbours(preprocessed, depth, predictor.context), predictor.context - 1
+
+    def prepared(z: int) -> "tuple[int, list[NDArray[np.float32]]]":
+        with watch.during("preprocessing"):
+            return z, neighbours.slices(z, min(z + depth, stop))
+
+    together = predictor.at_a_time(depth)
+    with closing(ahead(prepared, range(start, stop, depth))) as slabs:
+        for z, slices in slabs:
+            for first in range(0, len(slices) - reach, together):
+                with watch.during("computing"):
+                    found = predictor.predict(slices[first : first + together + reach])
+                for note in predictor.take_notes():
+                    report.log(note)
+                yield z + first, found

@@ -6,6 +6,7 @@ What goes wrong in a task becomes a sentence in its answer; only a cancel and a 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +19,14 @@ from ml.apply_options import Applying
 from ml.applying import identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
 from ml.batch_figure import render
 from ml.faults import bug_sentence, keep_traceback, sentence_for
+from ml.overlap import Behind
 from ml.report import Cancelled, Report, Silent
 from ml.shared_map import RangeWriter
 from tomo.errors import TomosegError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tomo.mrc import Tomogram
 
 TELL_SECONDS = 0.5
@@ -165,10 +169,16 @@ def _apply_range(
     tomogram = _opened(path, options.voxel_size, (status.st_mtime_ns, status.st_size))
     preprocessed = Preprocessed(tomogram, facts["settings"], Silent(), facts["measured"])
     with RangeWriter(partial, facts["shape"], "float16" if options.half else "float32") as writer:
-        for z, found in segmented(preprocessed, predictor, start, stop, facts["depth"], report):
-            writer.write(z, found)
-            report.slices(z, writer.statistics(z, z + len(found)))
-            report.progress((z + len(found) - start) / (stop - start), "")
+
+        def write(z: int, part: "NDArray[np.float32]") -> None:
+            writer.write(z, part)
+            report.slices(z, writer.statistics(z, z + len(part)))
+
+        found = segmented(preprocessed, predictor, start, stop, facts["depth"], report)
+        with Behind() as behind, closing(found):
+            for z, part in found:
+                behind.put(write, z, part)
+                report.progress((z + len(part) - start) / (stop - start), "")
         return {"z0": start, "statistics": writer.statistics(start, stop)}
 
 

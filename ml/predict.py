@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from ml.faults import out_of_gpu_memory
 from ml.network_file import LoadedNetwork, load_network
 from ml.tiles import Span, cut, smallest_tile, spans
+from ml.transfers import lanes_for, through
 
 Floats = NDArray[np.float32]
 FLIPS = (1, 8)
 LARGEST_TILE = {"cpu": 2176, "cuda": 4096, "mps": 2176}  # pixels; larger ones are hardly faster
 SHARE_FOR_TILES = 0.3  # of the memory that the user allows
+BATCHES = 4  # of a slab on a graphics card: while it computes one, the next arrives and the last leaves
 _BESIDES = 1.7  # all that is alive at a time, as a multiple of the largest layer: measured with both networks
 
 
@@ -36,12 +38,13 @@ class Predictor:
         # Scaling a coarser output up looks at its neighbours, too.
         self.stride = network.stride
         self.reach = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
-        self._half = device.type == "cuda"
-        per_pixel = bytes_per_pixel(network) * (0.5 if self._half else 1.0)
+        half = device.type == "cuda"
+        self._lanes = lanes_for(device)
+        per_pixel = bytes_per_pixel(network) * (0.5 if half else 1.0)
         self._budget = int(_bytes_for_tiles(device, memory) / per_pixel)  # pixels
         self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 2176), self.reach, self.stride)
         self._network = network.for_applying(device)
-        if self._half:
+        if half:
             self._network.module.half()
         self.notes: list[str] = []
 
@@ -70,38 +73,48 @@ class Predictor:
         height, width = slices[0].shape
         count = len(slices) - self.context + 1
         margin = self._network.module.margin
-        padded = (-(-(side + 2 * margin) // self.stride) * self.stride for side in (height, width))
-        rows, columns = (spans(side, self._tile, self.reach, self.stride) for side in padded)
+        places = list(self._places(count, height, width))
+        parts = (
+            np.stack([cut(plane, row, column, margin) for plane in slices[first : last + self.context - 1]])
+            for first, last, row, column in places
+        )
         found = np.zeros((count, height, width), np.float32)
-        batch = self._batch_size(rows[0], columns[0])
         with torch.inference_mode():
-            for first in range(0, count, batch):
-                last = min(first + batch, count)
-                for row in rows:
-                    for column in columns:
-                        parts = [cut(plane, row, column, margin) for plane in slices[first : last + self.context - 1]]
-                        tile = self._tile_map(np.stack(parts))
-                        tile *= row.weight[:, np.newaxis] * column.weight
-                        y, x = max(row.start - margin, 0), max(column.start - margin, 0)
-                        place = found[first:last, y : row.stop - margin, x : column.stop - margin]
-                        tile = tile[:, max(margin - row.start, 0) :, max(margin - column.start, 0) :]
-                        place += tile[:, : place.shape[1], : place.shape[2]]
+            tiles = through(self._lanes, parts, self._tile_map)
+            for (first, last, row, column), tile in zip(places, tiles, strict=True):
+                weighted = np.multiply(tile, row.weight[:, np.newaxis] * column.weight, out=tile)
+                y, x = max(row.start - margin, 0), max(column.start - margin, 0)
+                place = found[first:last, y : row.stop - margin, x : column.stop - margin]
+                inner = weighted[:, max(margin - row.start, 0) :, max(margin - column.start, 0) :]
+                place += inner[:, : place.shape[1], : place.shape[2]]
         found /= np.float32(self.info.amplitude)
         return np.maximum(found, 0, out=found)
 
-    def _batch_size(self, row: Span, column: Span) -> int:
-        """Slices at a time: one on the CPU, on a graphics card as many as fit."""
+    def _places(self, count: int, height: int, width: int) -> Iterator[tuple[int, int, Span, Span]]:
+        """(first slice, last slice + 1, rows, columns) of each batch of tiles."""
+        margin = 2 * self._network.module.margin
+        padded = (-(-(side + margin) // self.stride) * self.stride for side in (height, width))
+        rows, columns = (spans(side, self._tile, self.reach, self.stride) for side in padded)
+        batch = self._batch_size(count, rows[0], columns[0])
+        for first in range(0, count, batch):
+            for row in rows:
+                for column in columns:
+                    yield first, min(first + batch, count), row, column
+
+    def at_a_time(self, depth: int) -> int:
+        """How many of `depth` slices are best given to `predict` at once: a map of one slice needs least memory."""
+        return 1 if self._device.type == "cpu" else depth
+
+    def _batch_size(self, count: int, row: Span, column: Span) -> int:
+        """Slices at a time: one on the CPU; on a graphics card as many as fit, in several parts all the same."""
         if self._device.type == "cpu":
             return 1
-        return max(1, self._budget // ((row.stop - row.start) * (column.stop - column.start)))
+        fits = self._budget // ((row.stop - row.start) * (column.stop - column.start))
+        return max(1, min(fits // (1 + self._lanes.waiting), -(-count // BATCHES)))
 
-    def _tile_map(self, part: Floats) -> Floats:
+    def _tile_map(self, planes: Tensor) -> Tensor:
         """The network's map of one tile, [z, y, x], from [z + context - 1, y, x]; the mean over flips if asked for."""
-        windows = np.lib.stride_tricks.sliding_window_view(part, self.context, axis=0)  # [z, y, x, context]
-        # A copy in this order already is channels_last memory, which torch need not rearrange.
-        batch = torch.from_numpy(np.array(windows)).permute(0, 3, 1, 2).to(self._device)
-        if self._half:
-            batch = batch.half()
+        batch = planes.unfold(0, self.context, 1).permute(0, 3, 1, 2)  # [z, context, y, x], each slice sent once only
         total = None
         for turned in _turned(batch) if self._flips > 1 else iter([(batch, 0, False)]):
             image, quarter, flipped = turned
@@ -109,8 +122,7 @@ class Predictor:
             found = _turned_back(found, quarter, flipped)
             total = found if total is None else total.add_(found)
         assert total is not None
-        mean: Floats = (total / self._flips)[:, 0].cpu().numpy()
-        return mean
+        return (total / self._flips)[:, 0]
 
 
 def predictor_for(path: Path, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> Predictor:

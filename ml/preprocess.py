@@ -5,6 +5,7 @@ of a few dozen slow cosines per axis. Mean and standard deviation of the filtere
 """
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ class Preprocessed:
     Making one reads the whole tomogram once where `settings` need its statistics, unless an earlier one's `measured` is
     given. Where the tomogram's MRC label says
     that the preprocessing was done at import, nothing is done again. Where a voxel's sides differ by more than
-    1.5 times, each slice is filtered in 2D. Raises TomosegError if voxels are NaN or all the same.
+    1.5 times, each slice is filtered in 2D. reading_seconds: how long the file was waited for so far.
+    Raises TomosegError if voxels are NaN or all the same.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Preprocessed:
     ) -> None:
         report = report or Silent()
         self.shape = tomogram.shape
+        self.reading_seconds = 0.0
         self._name, self._data = str(tomogram.path), tomogram.data
         done = preprocessing_of(tomogram.labels)
         self.settings = NOTHING if done else settings
@@ -120,7 +123,9 @@ class Preprocessed:
         z_halo, y_halo = len(self._z_taps) // 2, len(self._taps) // 2
         z = mirrored(z0 - z_halo, z1 + z_halo, self.shape[0])
         y = mirrored(y0 - y_halo, y1 + y_halo, self.shape[1])
+        began = time.perf_counter()
         strip = self._data[z.min() : z.max() + 1, y.min() : y.max() + 1].astype(np.float32)
+        self.reading_seconds += time.perf_counter() - began
         if z0 < z_halo or z1 + z_halo > self.shape[0]:
             strip = strip[z - z.min()]
         if y0 < y_halo or y1 + y_halo > self.shape[1]:

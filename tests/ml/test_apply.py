@@ -1,16 +1,18 @@
 """Applying streams a tomogram through a network into a map, and goes on where a killed run stopped."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from ml import apply
-from ml.apply import Options, run, slab_depth
+from ml.apply import Options, describe, run, slab_depth
 from ml.cli import main
 from ml.options import UsageError
 from ml.preprocess import Preprocessed
@@ -165,13 +167,13 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_map(make_network, make_tomog
     network, tomogram = make_network(), make_tomogram(shape=(9, 37, 43))
     expected, _ = applied(network, tomogram, tmp_path / "a")
     with pytest.raises(Cancelled):
-        applied(network, tomogram, tmp_path / "b", Recorder(cancel_at=0.5))
+        applied(network, tomogram, tmp_path / "b", Recorder(cancel_at=0.5))  # in the middle of a slab
     assert all(name.startswith(".") for name in leftovers(tmp_path / "b"))
     assert len(leftovers(tmp_path / "b")) == 2
     report = Recorder()
     found, result = applied(network, tomogram, tmp_path / "b", report)
-    assert result["maps"][0]["resumed_at_slice"] == 6
-    assert any("at slice 6 of 9" in line for line in report.lines)
+    assert result["maps"][0]["resumed_at_slice"] == 4
+    assert any("at slice 4 of 9" in line for line in report.lines)
     assert found.path.read_bytes() == expected.path.read_bytes()
     assert leftovers(tmp_path / "b") == ["cell1__mito.mrc"]
 
@@ -282,6 +284,40 @@ def test_a_disk_that_fills_up_is_told_in_a_sentence(make_network, make_tomogram,
     with pytest.raises(TomosegError, match="the disk is full"):
         applied(make_network(), make_tomogram(), tmp_path / "maps")
     assert leftovers(tmp_path / "maps") == []
+
+
+def test_a_disk_that_fills_up_in_mid_run_stops_it_at_once(make_network, make_tomogram, tmp_path, monkeypatch):
+    """The slices are written in a thread beside the network: its error ends the run, and nothing is left."""
+    from tomo.mrc import MrcWriter
+
+    monkeypatch.setattr(apply, "slab_depth", lambda *_: 2)
+    network, tomogram = make_network(), make_tomogram(shape=(40, 37, 43))
+    written, through = [], MrcWriter.write
+
+    def filling(self, z0, slab):
+        if z0 == 3:
+            raise OSError(28, "No space left on device")
+        written.append(z0)
+        through(self, z0, slab)
+
+    monkeypatch.setattr("tomo.mrc.MrcWriter.write", filling)
+    before = threading.active_count()
+    with pytest.raises(TomosegError, match="the disk is full"):
+        applied(network, tomogram, tmp_path / "maps")
+    assert written == [0, 1, 2]
+    assert leftovers(tmp_path / "maps") == []
+    assert threading.active_count() == before
+
+
+def test_the_result_tells_what_the_time_went_into(make_network, make_tomogram, tmp_path):
+    network = make_network(filtering=Preprocessing())
+    _, result = applied(network, make_tomogram(shape=(9, 137, 143)), tmp_path / "maps")
+    shares = result["maps"][0]["shares"]
+    assert list(shares) == ["reading", "preprocessing", "computing", "writing"]
+    assert all(0 <= share <= 1 for share in shares.values())
+    assert shares["computing"] > 0
+    assert shares["preprocessing"] > 0
+    assert re.search(r"s: reading \d+ %, preprocessing \d+ %, computing \d+ %, writing \d+ %\)", describe(result))
 
 
 def test_no_map_overwrites_a_tomogram_or_another_map(make_network, make_tomogram, tmp_path):
