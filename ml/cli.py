@@ -141,13 +141,15 @@ def prepare_process() -> None:
     """Set up a process that runs steps, before it imports torch.
 
     Warnings and log lines of libraries never reach the user, nor those of processes that they start. Threads that
-    wait for each other sleep: on a busy machine, spinning doubles both the CPU time and the time of a step.
+    wait for each other sleep: on a busy machine, spinning doubles both the CPU time and the time of a step. What
+    Apple's graphics processor cannot compute, the CPU does, and the step goes on.
     """
     warnings.filterwarnings("ignore")
     logging.disable(logging.CRITICAL)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 
 def _tell_bug(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:

@@ -1,6 +1,8 @@
 """Choosing the device, and measuring memory."""
 
 import mmap
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,3 +73,10 @@ def test_mapped_file_pages_do_not_count(tmp_path):
 def test_the_kernels_words_are_understood():
     text = "0-1 ---p [rollup]\nRss: 50 kB\nAnonymous:   3 kB\nPss_Shmem:   2 kB\nPss_File: 9 kB\n"
     assert parse_rollup(text) == 5 * 1024
+
+
+def test_what_apples_graphics_processor_cannot_do_is_left_to_the_cpu():
+    """Read by torch when it is imported, so it must be said before."""
+    code = "import os; from ml.cli import prepare_process as p; p(); print(os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "1"
