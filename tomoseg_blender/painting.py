@@ -21,6 +21,7 @@ from . import compat, state
 from .scene import labels, marks, slices, tomogram
 
 UNSAVED = "tomoseg_unsaved"  # packed in the .blend, but the project folder could not be written
+ERASER_MARGIN = 0.5
 Images = tuple[Any | None, Any | None]
 VERSION = "tomoseg_version"  # which computed label an image holds; "" where it was painted only
 Key = tuple[str, str, int]
@@ -248,8 +249,13 @@ def apply_radius(context: Context, region: Any = None, region_3d: Any = None) ->
     brush = context.tool_settings.image_paint.brush
     zoom = pixels_per_voxel(context, region, region_3d)
     if brush is not None and brush.name == compat.BRUSH_NAME and zoom is not None:
-        compat.set_brush_radius(brush, context.scene.tomoseg.brush_radius * zoom)
+        compat.set_brush_radius(brush, (context.scene.tomoseg.brush_radius + _margin(brush)) * zoom)
         _BRUSH.pixels = brush.size
+
+
+def _margin(brush: Any) -> float:
+    """Voxels that the eraser reaches further: a stroke is never repeated to the pixel, and left single voxels."""
+    return ERASER_MARGIN if brush.blend == "ERASE_ALPHA" else 0.0
 
 
 def follow_radius(context: Context) -> None:
@@ -259,7 +265,7 @@ def follow_radius(context: Context) -> None:
         return
     zoom = pixels_per_voxel(context)
     if zoom is not None and _BRUSH.pixels and brush.size != _BRUSH.pixels:
-        context.scene.tomoseg.brush_radius = round(compat.brush_radius(brush) / zoom, 1)
+        context.scene.tomoseg.brush_radius = max(0.5, round(compat.brush_radius(brush) / zoom - _margin(brush), 1))
     apply_radius(context)
 
 

@@ -246,6 +246,23 @@ def test_while_painting_a_walk_is_one_step_of_undo_and_so_is_a_jump(project):
     assert seen == [0, 2, 0, 5] and bpy.context.mode == "PAINT_TEXTURE"
 
 
+def test_the_eraser_reaches_half_a_voxel_further_than_the_brush(project, part, monkeypatch):
+    """Nobody repeats a stroke to the pixel: single voxels were left along its edge."""
+    painting, compat = part("tomoseg_blender.painting"), part("tomoseg_blender.compat")
+    bpy.ops.tomoseg.paint_slice()
+    group, brush = bpy.context.scene.tomoseg, bpy.context.tool_settings.image_paint.brush
+    monkeypatch.setattr(painting, "pixels_per_voxel", lambda *_where: 10.0)
+    group.brush_radius, radii = 4.0, []
+    for blend in ("MIX", "ERASE_ALPHA"):
+        brush.blend = blend
+        painting.apply_radius(bpy.context)
+        radii.append(compat.brush_radius(brush))
+    assert radii == [40, 45]
+    compat.set_brush_radius(brush, 65)  # as F does
+    painting.follow_radius(bpy.context)
+    assert group.brush_radius == 6.0
+
+
 def test_nothing_is_saved_in_mid_stroke_and_soon_after(project, part, ring, monkeypatch):
     """Packing in mid-stroke would leave the rest of the stroke unmarked, and so unsaved."""
     handlers, painting, compat = (part(f"tomoseg_blender.{name}") for name in ("handlers", "painting", "compat"))

@@ -69,6 +69,7 @@ class TOMOSEG_OT_erase_stroke(OnSlice, Operator):
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self.timer)
         viewing.show_labels(context.scene)  # gives the brush its own blending back
+        painting.apply_radius(context)
         return {"FINISHED", "PASS_THROUGH"}
 
     def act(self, _context: Context) -> str:
