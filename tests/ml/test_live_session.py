@@ -1,10 +1,12 @@
 """A live session, told what to do turn by turn: it learns, shows, forgets, finishes, and keeps what it has learned."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from ml import live_learner, live_session, live_view
+from ml import live_learner, live_session, live_view, train
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX
 from ml.live_session import Session
@@ -290,3 +292,32 @@ def test_after_a_change_the_shown_network_follows_at_once_and_calms_down_again(p
     learner._since_change += 200
     assert learner.memory == live_learner.AVERAGE
     assert learner._recipe.average == 0.99  # what Finish goes on with
+
+
+def test_finishing_is_the_batch_training_to_the_bit(project):
+    """Finish without a live step before it, and `tomoseg train` on the same boxes: the same network and triplets."""
+    annotate(project, positive(1), positive(3), negative())
+    live = session(project, Script([{"command": "finish"}], *steps(200))).run()
+    files = [project.network_path(FEATURE), *(Path(live[name]) for name in ("triplets", "stack", "scores", "losses"))]
+    written = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.unlink()
+    batch = train.run(train.Options(project=project.folder, feature=FEATURE, iterations=1, threads=1), Silent())
+    assert live.pop("live_steps") == 0
+    assert Path(live.pop("trainset")) == project.trainset_path(FEATURE)
+    for result in (live, batch):
+        result.pop("seconds")
+    assert live == batch
+    weights, expected = load_network(files[0]), tmp_network(written[files[0]], project)
+    assert weights.info.amplitude == expected.info.amplitude
+    for name, values in weights.module.state_dict().items():
+        assert torch.equal(values, expected.module.state_dict()[name]), name
+    for path in files[1:3]:
+        assert path.read_bytes() == written[path], path
+
+
+def tmp_network(content, project):
+    """The network whose file held these bytes."""
+    path = project.folder / "before.safetensors"
+    path.write_bytes(content)
+    return load_network(path)
