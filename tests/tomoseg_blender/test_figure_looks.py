@@ -64,6 +64,16 @@ def test_a_haze_that_is_none_is_refused(figure, cell, part):
         figure.build_figure(cell, figure.FigureSettings(haze=2.0))
 
 
+def test_surfaces_are_darker_where_they_stand_on_a_slice(figure, cell, slice_shown, tmp_path):
+    feet = {}
+    for axis in ("", "z"):
+        view = {"slice_axis": axis, "azimuth": 0.0, "silhouettes": False, "elevation": 20.0}
+        built, pixels = render(figure, cell, tmp_path, 16, **view)
+        feet[axis] = at(built, pixels, (8, 2, 1.6))[:3]
+    assert feet["z"][2] < feet[""][2] - 0.02, feet
+    assert hue(feet["z"]) == pytest.approx(hue_of(COLOURS["membrane"]), abs=0.02)
+
+
 @pytest.mark.parametrize("preset", ["overview", "cut_open"])
 def test_the_slice_is_darker_on_the_side_away_from_the_light_and_as_written_elsewhere(
     figure, cell, slice_shown, tmp_path, preset

@@ -80,6 +80,8 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     if plane is not None:
         plane = parts.add_copy(scene, plane)
         parts.show_unlit(plane)
+        # Surfaces are darker where they stand on it; EEVEE would let it shade itself.
+        plane.visible_shadow = settings.engine == "cycles"
         prepare_slice(plane, frame.width, settings.engine, _haze(frame, settings))
     edges = _add_outline(scene, tomogram, frame, settings)
     background = stage.background_colour(settings.background)
