@@ -107,6 +107,15 @@ def set_brush_colour(brush: Brush, colour: tuple[float, float, float]) -> None:
     brush.color = colour
 
 
+def byte_image(name: str, width: int, height: int, *, alpha: bool = False) -> Any:
+    """A new image of bytes in sRGB, as such images are by themselves.
+
+    Where the colour space is set too, undo in 5.2 forgets the image's pixels, and with them strokes since the step that
+    it goes back to.
+    """
+    return bpy.data.images.new(name, width, height, alpha=alpha, float_buffer=False)
+
+
 def modal_operators() -> set[str]:
     """The names of the operators that hold the mouse or keys of any window now, such as PAINT_OT_image_paint.
 

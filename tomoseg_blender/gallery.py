@@ -12,7 +12,7 @@ from ..tomo.errors import TomosegError
 from ..tomo.gallery import Sheet, Tile, contact_sheet
 from ..tomo.labels import crop, load_label
 from ..tomo.project import Project
-from . import painting, pictures, state, viewing
+from . import compat, painting, pictures, state, viewing
 from .scene import boxes, labels, marks
 
 KIND = "gallery"
@@ -41,8 +41,7 @@ def image_of_sheet(sheet: Sheet) -> Any:
     height, width = sheet.pixels.shape[:2]
     image = find_image()
     if image is None:
-        image = bpy.data.images.new(NAME, width, height, alpha=False, float_buffer=False)
-        image.colorspace_settings.name = "sRGB"
+        image = compat.byte_image(NAME, width, height)
         marks.mark(image, KIND)
     elif tuple(image.size) != (width, height):
         image.scale(width, height)

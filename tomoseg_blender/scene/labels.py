@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...tomo.errors import TomosegError
 from ...tomo.labels import FEATURE, IGNORE
+from .. import compat
 from . import marks, materials
 from .palette import IGNORE_COLOUR, srgb
 
@@ -185,9 +186,7 @@ def _painted(image: Any) -> NDArray[np.bool_]:
 def _new_image(tomogram: str, feature: str, z: int, role: str, painted: NDArray[np.bool_], colour: str) -> Any:
     height, width = painted.shape
     name = f"{role.capitalize()} {feature} z{z} {tomogram}"
-    image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=False)
-    # A byte image is sRGB by itself. Where that is said too, undo in Blender 5.2 forgets the pixels, and with them the
-    # strokes since the step that it goes back to.
+    image = compat.byte_image(name, width, height, alpha=True)
     image.alpha_mode = "CHANNEL_PACKED"  # keeps the colour where alpha is 0
     _fill(image, painted, role, colour)
     keep(image)  # now is_dirty means "painted since"

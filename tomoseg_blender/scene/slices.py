@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...tomo.errors import TomosegError
+from .. import compat
 from . import marks
 from .collections import SLICES, collection, link_only
 from .materials import SLICE, slice_material
@@ -126,7 +127,6 @@ def _image_for(tomogram: Any, axis: str, shape: tuple[int, ...], step: int) -> A
         bpy.data.images.remove(image)
         image = None
     if image is None:
-        image = bpy.data.images.new(f"Slice {axis} {name}", shape[1], shape[0], alpha=False, float_buffer=False)
-        image.colorspace_settings.name = "sRGB"
+        image = compat.byte_image(f"Slice {axis} {name}", shape[1], shape[0])
         marks.mark(image, IMAGE_KIND, tomogram=name, axis=axis, step=step)
     return image
