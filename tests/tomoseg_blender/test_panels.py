@@ -132,6 +132,7 @@ def test_a_step_that_cannot_run_yet_says_why_above_its_buttons(project, part):
         ("apply", "Place at least one positive box on bar first"),
         ("merge", "Apply the network of a feature to"),
         ("results", "Apply the network of a feature to"),
+        ("figure", "Apply the network of a feature to"),
     ):
         assert reason in told(getattr(bpy.types, f"TOMOSEG_PT_{name}")), name
     with part("tomoseg_blender.state").muted():

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel, UIList
 
-from .common import TomosegPanel, draw_job, operator
+from .common import TomosegPanel, draw_job, operator, step_row
 
 
 class TOMOSEG_PT_figure(TomosegPanel, Panel):
@@ -37,7 +37,7 @@ class TOMOSEG_PT_figure(TomosegPanel, Panel):
         column.prop(options, "height")
         layout.row().prop(options, "engine", expand=True)
         layout.prop(options, "samples")
-        operator(layout, "figure", icon="RENDER_STILL")
+        operator(step_row(layout, context, context.scene.tomoseg.reasons.figure), "figure", icon="RENDER_STILL")
         draw_job(layout, context, "figure")
 
 
