@@ -39,7 +39,7 @@ def test_saving_the_blend_while_a_step_runs_does_not_lose_its_result(project, in
     bpy.ops.tomoseg.spectrum()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "work.blend"))  # the folder's path becomes relative
     run_to_the_end(in_window)
-    assert in_window.outcome().sentence.startswith("Fourier amplitude shown")
+    assert in_window.outcome().sentence.startswith("Fourier amplitude of slice z 4.")
 
 
 def test_the_result_of_a_project_that_was_left_is_not_put_into_another_scene(project, in_window):
