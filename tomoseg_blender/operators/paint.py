@@ -8,7 +8,10 @@ from bpy.types import Context, Operator
 from ...tomo.errors import TomosegError
 from .. import boxing, gallery, painting, state, viewing
 from ..scene import slices
+from . import workspace
 from .common import Action
+
+SHELF_SECONDS = 0.3  # until Blender has drawn the mode's shelf, which can be closed only then
 
 
 class TOMOSEG_OT_paint_slice(Action, Operator):
@@ -29,6 +32,8 @@ class TOMOSEG_OT_paint_slice(Action, Operator):
         painting.dress_brush(context)
         viewing.show_labels(context.scene)
         painting.open_editors(context.scene)
+        if not bpy.app.background:
+            bpy.app.timers.register(_close_shelves, first_interval=SHELF_SECONDS)
         return f"Painting {feature.name} on slice {item.slice_z}"
 
 
@@ -40,6 +45,18 @@ def _enter_paint_mode(context: Context, plane: Any) -> None:
     context.view_layer.objects.active = plane
     plane.select_set(True)
     bpy.ops.object.mode_set(mode="TEXTURE_PAINT")
+
+
+def _close_shelves() -> None:
+    """Timer: close the shelf of brushes in Tomoseg's own workspace: it covers the slice, and soft ones spoil labels."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas if window.workspace.name == workspace.NAME else ():
+            space = area.spaces.active
+            # Not there in other editors, read-only where the mode has no shelf.
+            if "show_region_asset_shelf" in space.bl_rna.properties and not space.is_property_readonly(
+                "show_region_asset_shelf"
+            ):
+                space.show_region_asset_shelf = False
 
 
 class TOMOSEG_OT_finish_painting(Action, Operator):
