@@ -51,10 +51,10 @@ def test_haze_makes_far_things_paler_and_leaves_their_hue_and_what_is_near(figur
     view = {"azimuth": 0.0, "outline": False, "silhouettes": False}
     seen = {}
     for haze in (0.0, 0.7):
-        built, pixels = render(figure, cell, tmp_path, haze=haze, **view)
+        built, pixels = render(figure, cell, tmp_path, 16, haze=haze, **view)
         tops = [((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, high[2]) for low, high in (near, far)]
         seen[haze] = [at(built, pixels, top)[:3] for top in tops]
-    assert seen[0.7][0] == pytest.approx(seen[0.0][0], abs=0.02)
+    assert seen[0.7][0] == pytest.approx(seen[0.0][0], abs=0.03)
     assert seen[0.7][1].min() > seen[0.0][1].min() + 0.15
     assert hue(seen[0.7][1]) == pytest.approx(hue_of(COLOURS["carbon"]), abs=0.05)
 
@@ -81,7 +81,7 @@ def test_the_slice_is_darker_on_the_side_away_from_the_light_and_as_written_else
     built, pixels = render(figure, cell, tmp_path, 16, slice_axis="z", azimuth=0.0, preset=preset, cut_position=0.9)
     # The key light comes from the upper left: its shadow falls to the right of the block, and before it.
     lit, shaded = at(built, pixels, (0.6, 6, 0.5))[0], at(built, pixels, (15.4, 6, 0.5))[0]
-    assert shaded < lit - 0.04, (shaded, lit)
+    assert shaded < lit - 0.025, (shaded, lit)
     assert at(built, pixels, (15.0, 6, 0.5))[0] < GREY - 0.1, "there is contact"
     for far in ((50, 36, 0.5), (40, 36, 0.5), (30, 25, 0.5)):
         assert at(built, pixels, far)[:3] == pytest.approx([GREY] * 3, abs=0.005), far

@@ -96,7 +96,7 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
 def render_figure(figure: Figure, path: Path, samples: int = 24) -> float:
     """Render a built figure to a PNG with Cycles; returns the seconds it took. Raises TomosegError if it fails.
 
-    Measured: 1200 × 900 with 24 samples takes about 25 s of one core. The denoiser is used where this Blender has one.
+    Measured: 1200 × 900 with 20 samples takes 20 to 35 s of one core. The denoiser is used where this Blender has one.
     """
     scene = figure.scene
     set_quality(scene, samples)
