@@ -145,10 +145,14 @@ def segmented(
 
     together = predictor.at_a_time(depth)
     with closing(ahead(prepared, range(start, stop, depth))) as slabs:
-        for z, slices in slabs:
-            for first in range(0, len(slices) - reach, together):
-                with watch.during("computing"):
-                    found = predictor.predict(slices[first : first + together + reach])
-                for note in predictor.take_notes():
-                    report.log(note)
-                yield z + first, found
+        try:
+            for z, slices in slabs:
+                for first in range(0, len(slices) - reach, together):
+                    with watch.during("computing"):
+                        found = predictor.predict(slices[first : first + together + reach])
+                    for note in predictor.take_notes():
+                        report.log(note)
+                    yield z + first, found
+        except BaseException:  # the caller's, too: nobody waits for the next slab any more
+            preprocessed.stop()
+            raise

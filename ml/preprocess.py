@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from ml.filters import Floats, SlowPart, banded, lowpass_taps, mirrored
-from ml.report import Report, Silent
+from ml.report import Cancelled, Report, Silent
 from tomo.errors import TomosegError
 from tomo.geometry import Geometry
 from tomo.mrc import Tomogram
@@ -59,6 +59,7 @@ class Preprocessed:
         report = report or Silent()
         self.shape = tomogram.shape
         self.reading_seconds = 0.0
+        self._stopped = False
         self._name, self._data = str(tomogram.path), tomogram.data
         done = preprocessing_of(tomogram.labels)
         self.settings = NOTHING if done else settings
@@ -96,10 +97,16 @@ class Preprocessed:
         for first in range(z0, z1, SLAB_SLICES):
             last = min(first + SLAB_SLICES, z1)
             for y0, y1 in self._strips(last - first):
+                if self._stopped:
+                    raise Cancelled
                 strip = self._lowpassed(first, last, y0, y1)
                 self._finish(strip, first, y0)
                 out[first - z0 : last - z0, y0:y1] = strip
         return out
+
+    def stop(self) -> None:
+        """Let a `slab` that another thread is computing end at once, with Cancelled."""
+        self._stopped = True
 
     def _strips(self, depth: int) -> list[tuple[int, int]]:
         """(y0, y1) of the strips that a slab of `depth` slices is computed in."""

@@ -178,6 +178,27 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_map(make_network, make_tomog
     assert leftovers(tmp_path / "b") == ["cell1__mito.mrc"]
 
 
+def test_a_cancel_need_not_wait_for_the_next_slab(make_network, make_tomogram, tmp_path, monkeypatch):
+    """The slab that is read ahead is given up between two strips."""
+    monkeypatch.setattr(apply, "slab_depth", lambda *_: 2)
+    monkeypatch.setattr(Preprocessed, "_strips", lambda self, depth: [(y, y + 1) for y in range(self.shape[1])])
+    network, tomogram = make_network(), make_tomogram(shape=(9, 37, 43))
+    read, through, cancelled = [], Preprocessed._lowpassed, threading.Event()
+
+    def noted(self, z0, z1, y0, y1):
+        read.append((z0, y0))
+        if (z0, y0) == (2, 5):
+            cancelled.wait(30)
+        return through(self, z0, z1, y0, y1)
+
+    monkeypatch.setattr(Preprocessed, "_lowpassed", noted)
+    stop = Preprocessed.stop
+    monkeypatch.setattr(Preprocessed, "stop", lambda self: (stop(self), cancelled.set()))
+    with pytest.raises(Cancelled):
+        applied(network, tomogram, tmp_path / "maps", Recorder(cancel_at=0.1))
+    assert read[-1] == (2, 5)  # of 37 rows
+
+
 @pytest.mark.parametrize("change", ["network", "tomogram", "flips"])
 def test_a_run_with_other_inputs_begins_anew(make_network, make_tomogram, tmp_path, monkeypatch, change):
     monkeypatch.setattr(apply, "slab_depth", lambda *_: 1)
