@@ -53,6 +53,21 @@ def test_the_figure_of_a_finished_project_needs_no_worker(run, finished, tmp_pat
     assert orange.sum() > 500
 
 
+def test_looks_and_view_are_options_of_the_command(run, finished, tmp_path, part):
+    words = [str(finished), "--output", str(tmp_path / "a.png"), "--size", "64", "64", "--samples", "1"]
+    assert run([*words, "--no-silhouettes", "--haze", "0.5", "--elevation", "90", "--turn", "24"]) == 0
+    scene = part("tomoseg_blender.scene.figure_stage").find_stage("cell")
+    names = [one.name for one in scene.objects]
+    assert not [name for name in names if name.startswith("Figure line")]
+    # From straight above, and 24° further than the usual -24°: the picture's axes are those of the slices.
+    assert np.allclose(np.array(scene.camera.matrix_world.to_3x3()), np.eye(3), atol=1e-5)
+    (shown,) = [one for one in scene.objects if one.name.startswith("bar")]
+    assert "Haze" in shown.active_material.node_tree.nodes
+    assert run(words) == 0
+    scene = part("tomoseg_blender.scene.figure_stage").find_stage("cell")
+    assert [one.name for one in scene.objects if one.name.startswith("Figure line")]
+
+
 def test_a_film_comes_the_same_way(run, finished, tmp_path):
     film = tmp_path / "sweep.mp4"
     words = [str(finished), "--output", str(film), "--size", "64", "64", "--samples", "1"]
