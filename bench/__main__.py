@@ -26,14 +26,19 @@ GROUPS: dict[str, Callable[..., Iterable[dict[str, Any]]]] = {
     "training": training.rows,
     "window": window.rows,
 }
+_EPILOG = """Each row is a command or a request from its start to its files, with the seconds, CPU seconds and the most
+memory that it took; ✓ and ✗ tell whether it reached its aim. Nothing else should run meanwhile. Exit status 1: an aim
+was missed, or a group failed."""
 COLUMNS = ("seconds", "cpu_seconds", "cpu_seconds_per_4096_slice", "peak_memory_mb", "dice")
 HEADINGS = ("seconds", "CPU s", "CPU s/4096²", "peak MB", "Dice")
 
 
 def main(words: list[str]) -> int:
     """Run all groups, or those named; exit status 1 where an aim was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="some groups only")
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=_EPILOG)
+    parser.add_argument(
+        "--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="GROUP", help=f"of {', '.join(GROUPS)}"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"), help="where the JSON goes")
     parser.add_argument("--folder", type=Path, help="where the large files go (12 GB; default: the temporary folder)")
@@ -51,7 +56,9 @@ def main(words: list[str]) -> int:
                 # After each row: a long run that is stopped leaves what it has found.
                 options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
                 print(_line(row["name"], [_shown(row.get(column)) for column in COLUMNS], _verdict(row)), flush=True)
-    print(f"Wrote {options.output}")
+                if "shares" in row:
+                    print(f"    {in_words(row['shares'])}", flush=True)
+    print(f"{_summary(rows)}.\nWrote {options.output} after {report.get('minutes', 0)} minutes.")
     return int(any(missed(row) or "failed" in row for row in rows))
 
 
@@ -92,12 +99,21 @@ def missed(row: dict[str, Any]) -> list[str]:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Each aim, with a cross where it was missed, and what the time went into; or why there is no figure."""
+    """Each aim, with a cross where it was missed; or why there is no figure."""
     if "failed" in row:
         return f"✗ {row['failed']}"
-    wrong = missed(row)
-    aims = [f"{name} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in row.get("aims", {}).items()]
-    return "; ".join(filter(None, [", ".join(aims), in_words(row.get("shares", {}))]))
+    wrong, headings = missed(row), dict(zip(COLUMNS, HEADINGS, strict=True))
+    aims = row.get("aims", {}).items()
+    return ", ".join(f"{headings.get(name, name)} ≤ {most:g} {'✗' if name in wrong else '✓'}" for name, most in aims)
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    """How many aims were met, and the rows that missed one or have no figure."""
+    count = sum(len(row.get("aims", {})) for row in rows)
+    parts = [f"{count - sum(len(missed(row)) for row in rows)} of {count} aims met"]
+    if wrong := [row["name"] for row in rows if missed(row)]:
+        parts.append(f"missed: {', '.join(wrong)}")
+    return "; ".join([*parts, *(row["name"] for row in rows if "failed" in row)])
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from bench.process import Measured, measured, tomoseg
 
 SIDE, QUICK_SIDE = 4096, 1024
 CPU_AIM, MEMORY_AIM = 15.0, 2000.0
+CARD_SHAPE, CARD_AIM = (512, 1024, 1024), 10.0
 _PREPROCESS = """
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
     plan = [("default", 8, 1), ("default", 16, 1), ("default", 2, 8), ("classic", 2, 1)]
     for name, depth, flips in plan:
         tomogram = write_tomogram(folder / f"{depth}.mrc", (depth, side, side), preprocessed=True)
-        taken = _apply(networks[name], tomogram, folder, "--flips", flips)
+        taken = _apply(networks[name], tomogram, folder, flips)
         what = f"apply {name} to {side}×{side}×{depth}" + (f", mean of {flips} flips" if flips > 1 else "")
         row = _row(what, taken)
         per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
@@ -47,6 +48,21 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
             row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
         tomogram.unlink()
         yield row
+    yield from _on_a_card(folder, networks["default"])
+
+
+def _on_a_card(folder: Path, network: Path) -> Iterator[dict[str, Any]]:
+    """The row of a graphics card, where this machine has one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    tomogram = write_tomogram(folder / "card.mrc", CARD_SHAPE, preprocessed=True)
+    taken = _apply(network, tomogram, folder, device="cuda")
+    told = taken.result["maps"][0]
+    z, y, x = CARD_SHAPE
+    row = _row(f"apply default to {y}×{x}×{z} on a card, start-up excluded", taken)
+    yield {**row, "seconds": round(told["seconds"], 2), "shares": told["shares"], "aims": {"seconds": CARD_AIM}}
 
 
 def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
@@ -61,8 +77,9 @@ def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
     return {**row, "cpu_seconds_per_4096_slice": round(per_slice, 2)}
 
 
-def _apply(network: Path, tomogram: Path, folder: Path, *more: object) -> Measured:
-    return tomoseg("apply", network, tomogram, "--output", folder / "maps", "--device", "cpu", "--json", *more)
+def _apply(network: Path, tomogram: Path, folder: Path, flips: int = 1, device: str = "cpu") -> Measured:
+    words = ("--output", folder / "maps", "--flips", flips, "--device", device, "--json")
+    return tomoseg("apply", network, tomogram, *words)
 
 
 def _row(name: str, taken: Measured) -> dict[str, Any]:

@@ -106,6 +106,7 @@ class _Session:
                 yield self.dice_now(now)
             if len(strokes.taken) < self.strokes:
                 self.stroke(slices.pop(), strokes)
+                self.look(self.z)
             if self.positives and len(self.negatives) > 2:
                 self.annotator.add(self.positives.pop(), self.negatives.pop(), self.negatives.pop())
         if strokes.taken:
@@ -141,7 +142,6 @@ class _Session:
         except NothingCameError:
             taken = STROKE_PATIENCE  # it misses its aim
         strokes.taken.append((taken, self.client.cpu_seconds() - cpu, count, erase))
-        self.look(self.z)
 
     def look(self, z: int) -> Shown:
         """Show slice z, by the network of now: the second map of it, since the first may be two seconds old."""

@@ -2,11 +2,12 @@
 
 import json
 import sys
+from itertools import islice
 
 import pytest
 
 import bench.__main__ as table
-from bench import merging, thresholds
+from bench import applying, merging, thresholds
 from bench.process import measured
 
 
@@ -36,7 +37,9 @@ def test_the_table_is_printed_and_written_and_a_missed_aim_is_an_error(tmp_path,
     rows = [{"name": "slow", "seconds": 9.0, "aims": {"seconds": 5.0}}, {"name": "quick", "seconds": 1.0}]
     monkeypatch.setitem(table.GROUPS, "merging", lambda folder, *, quick: rows)
     assert table.main(["--only", "merging", "--output", str(tmp_path / "bench.json")]) == 1
-    assert "seconds ≤ 5 ✗" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "seconds ≤ 5 ✗" in printed
+    assert "0 of 1 aims met; missed: slow." in printed
     told = json.loads((tmp_path / "bench.json").read_text())
     assert told["rows"][0] == {"group": "merging", **rows[0]}
     assert told["machine"]["torch"]
@@ -58,6 +61,20 @@ def test_what_was_measured_is_written_at_once_and_a_group_that_fails_does_not_st
     rows = json.loads(output.read_text())["rows"]
     assert [row["name"] for row in rows] == ["first", "training: failed", "after"]
     assert rows[1]["failed"] == "the step ended"
+
+
+def test_applying_tells_what_its_time_went_into(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(applying, "QUICK_SIDE", 64)
+    monkeypatch.setitem(table.GROUPS, "applying", lambda *where, quick: islice(applying.rows(*where, quick=quick), 5))
+    output = tmp_path / "bench.json"
+    table.main(["--only", "applying", "--quick", "--output", str(output), "--folder", str(tmp_path)])
+    rows = {row["name"]: row for row in json.loads(output.read_text())["rows"]}
+    row = rows["apply default to 64×64×8"]
+    assert set(row["aims"]) == {"cpu_seconds_per_4096_slice", "peak_memory_mb"}
+    assert row["shares"]["computing"] > 0
+    printed = capsys.readouterr().out
+    assert "peak MB ≤ 2000 ✓" in printed
+    assert "    reading " in printed
 
 
 def test_a_moved_threshold_is_measured_from_the_request_to_the_file(tmp_path):
