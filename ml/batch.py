@@ -13,6 +13,8 @@ processes of equally many threads.
 
 import csv
 import io
+import shutil
+import textwrap
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -113,14 +115,21 @@ def _result(options: Options, rows: list[dict[str, Any]], dashboard: str | None)
 
 
 def describe(result: dict[str, Any]) -> str:
-    """The table of results and errors."""
-    width = max(len(row["tomogram"]) for row in result["rows"])
+    """The table of results and errors, as wide as the terminal."""
+    width = max(len("tomogram"), *(len(row["tomogram"]) for row in result["rows"]))
     lines = [f"{'tomogram':<{width}}  {'status':<7} {'seconds':>8}  found"]
     for row in result["rows"]:
-        lines.append(
-            f"{row['tomogram']:<{width}}  {row['status']:<7} {row['seconds']:>8.1f}  {row['error'] or row['found']}"
-        )
+        start = f"{row['tomogram']:<{width}}  {row['status']:<7} {row['seconds']:>8.1f}  "
+        lines.append(_hanging(start, row["error"] or row["found"]))
     return "\n".join([*lines, f"Wrote {result['table']}"])
+
+
+def _hanging(start: str, text: str) -> str:
+    """`start` and the text; the text's further lines stand below its first one."""
+    room = max(shutil.get_terminal_size((120, 24)).columns - len(start), 40)
+    # Paths stay whole, so that they can be copied.
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return start + f"\n{' ' * len(start)}".join(lines)
 
 
 def _thresholds(options: Options) -> tuple[float, ...]:

@@ -63,9 +63,9 @@ class TaskReport:
     def preview(self, path: str) -> None:
         pass
 
-    def slices(self, z0: int, statistics: list[list[float]]) -> None:
-        """Slices of a map lie on the disk."""
-        self._tell({"z0": z0, "statistics": statistics})
+    def slices(self, z0: int, statistics: list[list[float]], fraction: float) -> None:
+        """Slices of a map lie on the disk; fraction: how much of the task is done with them."""
+        self._tell({"z0": z0, "statistics": statistics, "fraction": fraction})
 
 
 class Outcome:
@@ -172,13 +172,13 @@ def _apply_range(
 
         def write(z: int, part: "NDArray[np.float32]") -> None:
             writer.write(z, part)
-            report.slices(z, writer.statistics(z, z + len(part)))
+            z1 = z + len(part)
+            report.slices(z, writer.statistics(z, z1), (z1 - start) / (stop - start))
 
         found = segmented(preprocessed, predictor, start, stop, facts["depth"], report)
         with Behind() as behind, closing(found):
             for z, part in found:
                 behind.put(write, z, part)
-                report.progress((z + len(part) - start) / (stop - start), "")
         return {"z0": start, "statistics": writer.statistics(start, stop)}
 
 

@@ -4,6 +4,7 @@ Processes of this machine talk over ports of 127.0.0.1, and over TLS with a key 
 user of the machine could give them work. Jobs of a cluster do the same over its network.
 """
 
+import asyncio
 import importlib.util
 import math
 from collections.abc import Iterator, Mapping
@@ -196,7 +197,7 @@ def _processes(workers: int, threads: int, report: Report) -> Iterator["DaskCrew
 
     shown = importlib.util.find_spec("bokeh") is not None
     report.log(f"Starting {workers} processes with {threads} thread{'' if threads == 1 else 's'} each.")
-    with _configured(threads), _local_cluster(workers, shown) as cluster, Client(cluster) as client:
+    with _configured(threads), _local_cluster() as cluster, Client(cluster) as client:
         dashboard = cluster.dashboard_link if shown else None
         if dashboard:
             report.log(f"What the processes do is shown at {dashboard}")
@@ -211,27 +212,51 @@ def _processes(workers: int, threads: int, report: Report) -> Iterator["DaskCrew
             patience=RESTART_SECONDS,
         )
         try:
+            with _starting():
+                _start(cluster, workers)
             yield crew
         finally:
             crew.close()
             end_processes(cluster)
 
 
-def _local_cluster(workers: int, shown: bool) -> Any:
-    """Dask's own cluster of processes. Raises TomosegError where one ends while it starts."""
+def _local_cluster() -> Any:
+    """Dask's own cluster of processes, none started yet, so that a cancel need not wait for them."""
     from distributed import LocalCluster
     from distributed.security import Security
 
-    try:
+    with _starting():
         return LocalCluster(
-            n_workers=workers,
+            n_workers=0,
             threads_per_worker=1,
             host="127.0.0.1",
             security=Security.temporary(),
             memory_limit=0,
-            dashboard_address="127.0.0.1:0" if shown else None,
+            dashboard_address="127.0.0.1:0",  # any free port; without bokeh there is nothing to see there
             silence_logs=50,
         )
+
+
+def _start(cluster: Any, workers: int) -> None:
+    """Start so many processes and wait until they are there.
+
+    Ctrl+C ends the waiting alone: Dask's own (`sync`) would also cancel the start, and then could not close.
+    """
+
+    async def there() -> None:
+        await cluster
+        if not cluster.scheduler.workers:
+            raise RuntimeError("they ended at once")
+
+    cluster.scale(workers)
+    asyncio.run_coroutine_threadsafe(there(), cluster.loop.asyncio_loop).result()
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Raises TomosegError where a process ends while it starts."""
+    try:
+        yield
     except (RuntimeError, TimeoutError, OSError) as error:
         raise TomosegError(
             f"The processes of this machine did not start ({error}): give the same command again, or use --workers 1, "
@@ -241,7 +266,7 @@ def _local_cluster(workers: int, shown: bool) -> Any:
 
 def end_processes(cluster: Any) -> None:
     """End the workers at once: what they are doing is not wanted any more, or already done."""
-    for nanny in cluster.workers.values():
+    for nanny in list(cluster._created):  # those that are still starting, too
         process = getattr(getattr(nanny, "process", None), "process", None)
         if process is not None and process.is_alive():
             cluster.sync(process.kill)

@@ -262,7 +262,7 @@ class Server:
         with self._lock:
             if self._current is job and not job.noticed:
                 self._interrupting = True
-                _thread.interrupt_main()
+                _interrupt_main()
 
     def _run(self, job: Job) -> None:
         try:
@@ -294,6 +294,15 @@ def _start_timer(seconds: float, function: Callable[..., None], *arguments: Any)
     timer = threading.Timer(seconds, function, arguments)
     timer.daemon = True
     timer.start()
+
+
+def _interrupt_main() -> None:
+    """As Ctrl+C does: a signal wakes the main thread, too, where it waits for another thread."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def worker_step(method: str) -> ModuleType:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -67,7 +68,8 @@ class Watcher(Silent):
 
 def kill_workers():
     for worker in workers():
-        os.kill(worker.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
 
 
 def cancel():
@@ -89,6 +91,47 @@ def test_killed_workers_change_nothing_and_a_bad_file_stops_nothing(cells, tmp_p
     batch(cells, tmp_path / "one", workers=1, threads=1)
     assert maps(tmp_path / "many") == maps(tmp_path / "one")
     assert open_tomogram(tmp_path / "one" / "segmentations" / "cell1__mito.mrc").data.std() > 0
+
+
+@contextmanager
+def whenever_they_start(act, times):
+    """Does something, in a thread, as soon as processes have been started, so many times or until the block ends."""
+    ended = threading.Event()
+
+    def watch():
+        for _ in range(times):
+            while not workers():
+                if ended.wait(0.01):
+                    return
+            act()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
+def test_a_cancel_need_not_wait_for_processes_to_start(cells, tmp_path):
+    main_thread, report = threading.main_thread().ident, Watcher(None)
+    interrupt = whenever_they_start(lambda: signal.pthread_kill(main_thread, signal.SIGINT), 1)
+    with interrupt, pytest.raises(KeyboardInterrupt):
+        batch(cells, tmp_path / "out", report, workers=2, threads=2)
+    assert report.lines == ["Starting 2 processes with 1 thread each."]
+    assert not (tmp_path / "out").exists()  # no task was begun
+    assert workers() == []
+    assert listening() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_processes_that_end_again_and_again_while_they_start_are_told(cells, tmp_path):
+    with whenever_they_start(kill_workers, 1000), pytest.raises(TomosegError, match=r"did not start.*--workers 1"):
+        batch(cells, tmp_path / "out", workers=2, threads=2)
+    assert workers() == []
+    assert listening() == []
 
 
 @pytest.fixture

@@ -168,4 +168,4 @@ def test_processes_that_do_not_start_are_told(monkeypatch):
 
     monkeypatch.setattr("distributed.LocalCluster", fail)
     with pytest.raises(TomosegError, match=r"did not start \(Nanny failed to start\.\).*--workers 1"):
-        cluster._local_cluster(2, shown=False)
+        cluster._local_cluster()

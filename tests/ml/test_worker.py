@@ -217,6 +217,16 @@ def test_the_worker_ends_with_blender(client, mode):
     assert client.answer(1)["error"]["code"] == -32800
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
+def test_a_cancel_reaches_a_step_that_waits_in_a_library(client):
+    client.send(1, "odd", mode="wait in C")
+    wait_until_running(client, 1)
+    client.send(2, "cancel", id=1)
+    assert client.answer(1)["error"]["code"] == -32800
+    client.send(3, "ping")
+    assert client.answer(3)["result"]["running"] is None
+
+
 def test_a_step_that_hangs_in_a_library_does_not_keep_the_worker_alive(client):
     client.send(1, "odd", mode="hang in C")
     wait_until_running(client, 1)

@@ -43,8 +43,12 @@ def run(options, report):
         sys.exit(3)
     elif options.mode == "nan":
         return {"dice": float("nan")}
+    elif options.mode == "wait in C":
+        ctypes.CDLL(None).sleep(60)  # a call that lets other threads run, and that a signal ends
     elif options.mode == "hang in C":
-        ctypes.CDLL(None).sleep(60)  # a call that lets other threads run
+        library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+        library.pthread_mutex_lock(lock)
+        library.pthread_mutex_lock(lock)  # for ever, whatever signals come
     while time.monotonic() < end:
         if options.mode == "tells":
             report.progress(1 - (end - time.monotonic()) / options.seconds, "Being odd")
