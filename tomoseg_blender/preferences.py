@@ -82,7 +82,7 @@ def _draw_setup(layout: Any, chosen: Any, *, needed: bool) -> None:
         _sentence(layout, reason, "INFO")
         if not online and plan.wheels is None:
             _sentence(layout, wheels_to_bring(plan), "BLANK1")
-            layout.operator("extensions.userpref_show_online", text="Show That Switch", icon="PREFERENCES")
+            layout.operator("extensions.userpref_show_online", text="Show Allow Online Access", icon="PREFERENCES")
     if last is not None and last.step == "worker_setup":
         _sentence(layout, last.sentence, "ERROR" if last.failed else "CHECKMARK")
     for name in FIELDS:
