@@ -88,6 +88,18 @@ def test_the_scale_bar_stays_true_where_a_film_zooms(built, film, cell):
     assert lengths[0] > lengths[-1] and sorted(lengths, reverse=True) == lengths
 
 
+def test_lines_and_box_are_as_thin_in_a_close_view_as_in_a_wide_one(built, film, cell):
+    turn = (1.0, 0.0, 0.0, 0.0)
+    views = [film.View("far", (3, 2, 0.6), turn, 12.0), film.View("near", (1, 1, 0.6), turn, 1.5)]
+    (line,) = [one for one in built.scene.objects if one.name.startswith("Figure line")]
+    in_pixels = set()
+    for frame, seen in keyed(built, film, cell, film.way(built, film.film_points(built, cell), views, 5)):
+        lines = seen(line).modifiers["Figure line"].strength * 0.1 / frame.pixel  # a voxel is 0.1 Blender units
+        box = 2 * seen(built.edges[0].shown).data.bevel_depth / frame.pixel
+        in_pixels.add((round(lines, 3), round(box, 3)))
+    assert in_pixels == {(1.0, round(1.6 * SIZE[0] / 1200, 3))}
+
+
 def test_one_view_makes_no_film(built, film, cell, part):
     view = film.View("only", (0, 0, 0), (1, 0, 0, 0), 5.0)
     with pytest.raises(part("tomo.errors").TomosegError, match="two of them at least"):

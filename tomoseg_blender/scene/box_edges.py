@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from .figure_parts import box_points, flat_material, show_unlit
 from .figure_stage import add_to_stage
+from .framing import Frame
 
 NAME = "Figure outline"
+WIDTH = 1.6  # pixels of a picture that is 1200 wide
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,26 @@ class Edge:
     shown: Any
 
 
-def add_edges(scene: Any, tomogram: Any, thickness: float, colour: str) -> list[Edge]:
-    """The twelve edges of the tomogram's box, `thickness` Blender units across, an object each."""
+def add_edges(scene: Any, tomogram: Any, frame: Frame, colour: str) -> list[Edge]:
+    """The twelve edges of the tomogram's box, as `frame` sees them, an object each."""
     corners = box_points(tomogram)
     ends = [(start, start | bit) for start in range(8) for bit in (1, 2, 4) if not start & bit]
-    return [Edge(pair, _tube(scene, corners[list(pair)], thickness, colour)) for pair in ends]
+    return [Edge(pair, _tube(scene, corners[list(pair)], radius(frame), colour)) for pair in ends]
 
 
-def _tube(scene: Any, ends: NDArray[np.float64], thickness: float, colour: str) -> Any:
+def radius(frame: Frame) -> float:
+    """Half the thickness of an edge in Blender units, for pictures that are as near as `frame`."""
+    return WIDTH / 2 * frame.pixel * frame.size[0] / 1200
+
+
+def _tube(scene: Any, ends: NDArray[np.float64], radius: float, colour: str) -> Any:
     curve = bpy.data.curves.new(NAME, "CURVE")
     curve.dimensions = "3D"
     line = curve.splines.new("POLY")
     line.points.add(1)
     for point, end in zip(line.points, ends, strict=True):
         point.co = (*end, 1)
-    curve.bevel_depth = thickness / 2
+    curve.bevel_depth = radius
     curve.use_fill_caps = True
     curve.materials.append(flat_material(NAME, colour))
     tube = add_to_stage(scene, NAME, curve)

@@ -27,7 +27,7 @@ from .materials import feature_material
 from .meshes import feature_of, surfaces
 from .palette import hex_colour, linear
 from .scale_bar import LONGEST_SHARE, ScaleBar
-from .silhouettes import WIDTH, add_silhouette
+from .silhouettes import add_silhouette
 from .slices import find_plane, shown_image
 from .tomogram import geometry_of, name_of
 from .volumes import check_shown, volumes
@@ -196,8 +196,7 @@ def _dress(
     if cut is not None:
         figure_cut.take_away(copy, cut)
     if settings.silhouettes:
-        width = max(WIDTH * frame.size[0] / 1200, 1.0) * frame.pixel
-        add_silhouette(scene, original, width, stage.LINES[settings.background], cut, haze)
+        add_silhouette(scene, original, frame, stage.LINES[settings.background], cut, haze)
 
 
 def _haze(frame: Frame, settings: FigureSettings) -> Haze | None:
@@ -214,7 +213,7 @@ def _add_outline(scene: Any, tomogram: Any, frame: Frame, settings: FigureSettin
     if not settings.outline:
         return []
     grey = "#8c8c8c" if settings.background == "white" else "#767676"
-    edges = box_edges.add_edges(scene, tomogram, 1.6 * frame.pixel * settings.size[0] / 1200, grey)
+    edges = box_edges.add_edges(scene, tomogram, frame, grey)
     box_edges.hide_near_edges(edges, box_edges.nearest_corner(tomogram, frame.towards))
     return edges
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...tomo.errors import TomosegError
 from ...tomo.files import replacing
 from .. import compat
-from . import box_edges, figure_look, figure_parts
+from . import box_edges, figure_look, figure_parts, silhouettes
 from .figure import Figure, set_quality
 from .framing import MARGIN, Frame, directions
 
@@ -94,6 +94,7 @@ def key_frames(figure: Figure, tomogram: Any, frames: list[Frame]) -> None:
     if figure.bar is not None:
         for frame in frames:
             figure.bar.fit(frame)  # all the bars that the film needs are there before the first is keyed
+    silhouettes.key_widths(scene, frames)
     before: Quaternion | None = None
     for number, frame in enumerate(frames, 1):
         before = _key_camera(camera, frame, distance, number, before)
@@ -105,6 +106,8 @@ def key_frames(figure: Figure, tomogram: Any, frames: list[Frame]) -> None:
         box_edges.hide_near_edges(figure.edges, box_edges.nearest_corner(tomogram, frame.towards))
         for edge in figure.edges:  # each frame: Blender blends between keys, of switches, too
             edge.shown.keyframe_insert("hide_render", frame=number)
+            edge.shown.data.bevel_depth = box_edges.radius(frame)
+            edge.shown.data.keyframe_insert("bevel_depth", frame=number)
     for piece in scene.objects:  # what is hidden in the view is not evaluated, and would keep its first state
         piece.hide_viewport = False
 
