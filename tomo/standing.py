@@ -27,7 +27,10 @@ class Folder:
 
     @property
     def stands(self) -> bool:
-        return (self.path / PROJECT_FILE).is_file() if self.is_project else self.path.is_dir()
+        try:
+            return (self.path / PROJECT_FILE).is_file() if self.is_project else self.path.is_dir()
+        except OSError:  # no permission to look, a drive that does not answer: that is told by whoever writes there
+            return True
 
     def __str__(self) -> str:
         if self.is_project:
@@ -58,12 +61,19 @@ def standing(paths: Iterable[Path]) -> Iterator[None]:
 
 def _folders_of(path: Path) -> Iterator[Folder]:
     """The nearest folder of a path that is there, and the project around it."""
-    there = [place for place in (path.absolute(), *path.absolute().parents) if place.is_dir()]
+    there = [place for place in (path.absolute(), *path.absolute().parents) if _is_folder(place)]
     if there:
         yield Folder(there[0], (there[0] / PROJECT_FILE).is_file())
     for place in there[1:]:
         if (place / PROJECT_FILE).is_file():
             yield Folder(place, is_project=True)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, no permission to look
+        return False
 
 
 def gone(around: Path | None = None) -> FolderGone | None:

@@ -1,13 +1,14 @@
 """A folder that stood when a step began, and went away, does not come back with one file in it."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tomo.errors import TomosegError
 from tomo.files import locked, write_json
 from tomo.project import Project
-from tomo.standing import FolderGone, standing
+from tomo.standing import FolderGone, gone, standing
 
 
 @pytest.fixture
@@ -70,3 +71,18 @@ def test_after_the_step_folders_are_made_as_ever(project, tmp_path):
     project.rename(tmp_path / "moved")
     write_json(project / "table.json", [1])
     assert (project / "table.json").is_file()
+
+
+def test_a_name_that_is_too_long_is_told_by_whoever_writes_it(tmp_path):
+    with pytest.raises(TomosegError, match="its name is too long"), standing([tmp_path / ("n" * 300) / "table.json"]):
+        write_json(tmp_path / ("n" * 300) / "table.json", [1])
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_called_gone(project, monkeypatch):
+    def refused(_path):
+        raise PermissionError(13, "Permission denied")
+
+    with standing([project]):
+        monkeypatch.setattr(Path, "is_file", refused)
+        monkeypatch.setattr(Path, "is_dir", refused)
+        assert gone() is None
