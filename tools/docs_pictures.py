@@ -20,7 +20,7 @@ GAP = 6  # pixels between two parts
 PICTURES: dict[str, tuple[tuple[str, tuple[int, int, int, int]], ...]] = {
     "annotation_view": (("tour_0_opened", WINDOW),),
     "annotation_boxes": (("tour_5_boxes_and_gallery", WINDOW),),
-    "annotation_paint": (("12b_ignored", (0, 0, 1280, 745)),),
+    "annotation_paint": (("tour_9_filled", WINDOW),),
     "annotation_flood": (("16_flooded", VIEW),),
     "check": (("tour_6_check", (0, 82, 866, 838)),),
     "fourier": (("tour_1_fourier", (898, 240, 1280, 650)), ("tour_2_fourier_across", (898, 240, 1280, 650))),
