@@ -10,6 +10,7 @@ import bpy
 
 PITCH = 28  # pixels from one closed panel's header to the next
 STEP = 15  # pixels from one look to the next; a button is 20 high
+HEADER = 12  # pixels, less than a header is high
 PAGES = 3  # screenfuls that a panel may be long
 MARGIN = 40  # pixels from the sidebar's left: on headers, beside their arrow
 PANELS = "bl_ext.user_default.tomoseg.tomoseg_blender.panels"
@@ -69,19 +70,18 @@ class Sidebar:
             for panel, note in notes.items():
                 panel.remove(note)
 
-    def open_part(self, name):
-        """Open a panel that is part of the open one, by pressing A on its header, which is looked for from the top."""
+    def open_part(self, name, below):
+        """Open a panel that is part of the open one: its header is the first one below the button `below`."""
         known, drawn, side = getattr(bpy.types, name), [], self.side()
         known.append(note := lambda _self, _context: drawn.append(name))
         try:
-            y = self.top - STEP
+            _, y = yield from self.find_button(below)
             while not drawn:
-                assert y > side.y, f"no header of {name} in the open panel"
-                yield from self.move((side.x + MARGIN, y))
-                yield from self.key("A")
+                y -= HEADER
+                assert y > side.y, f"no header of {name} below the button {below}"
+                yield from self.press((side.x + MARGIN, y))
                 side.tag_redraw()
-                yield 0.1
-                y -= STEP
+                yield 0.2
             yield 0.3
         finally:
             known.remove(note)
