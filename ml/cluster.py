@@ -266,7 +266,10 @@ def _starting() -> Iterator[None]:
 
 def end_processes(cluster: Any) -> None:
     """End the workers at once: what they are doing is not wanted any more, or already done."""
-    for nanny in list(cluster._created):  # those that are still starting, too
+    nannies = list(cluster._created)  # of those that are still starting, too
+    for nanny in nannies:
+        nanny.auto_restart = False  # else it would start another one, and closing would wait for that
+    for nanny in nannies:
         process = getattr(getattr(nanny, "process", None), "process", None)
         if process is not None and process.is_alive():
             cluster.sync(process.kill)
