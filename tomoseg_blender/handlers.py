@@ -110,6 +110,15 @@ def _after_failed_save(*_arguments: Any) -> None:
     labels.unpack_after_blend(_PACKED.files)
 
 
+def _before_render(*_arguments: Any) -> None:
+    """A large slice is drawn without its image in Solid mode: a render needs that in full."""
+    for scene in _tomoseg_scenes():
+        try:
+            viewing.fill_image(scene)
+        except TomosegError as error:
+            _tell(scene, str(error))
+
+
 def _after_load(*_arguments: Any) -> None:
     """The project folder rules: boxes and labels are shown as its files have them now."""
     HANDLE.outcome = None  # how a step ended in the file before
@@ -216,6 +225,7 @@ _HANDLERS = (
     ("save_post", _after_save),
     ("save_post_fail", _after_failed_save),
     ("load_post", _after_load),
+    ("render_init", _before_render),
     ("undo_post", _after_undo),
     ("redo_post", _after_undo),
     ("depsgraph_update_post", _after_change),
@@ -241,8 +251,8 @@ def unregister() -> None:
     """Save, and take handlers and timers away again. Blender calls this on quitting too, while its data still live."""
     save_all()
     sections.MAKER.forget()
-    timers = (save_all, thresholding.settle, undo_steps.keep, viewing.sharpen, viewing.make_sections, jobs.poll)
-    for timer in (*_TIMERS, *timers):
+    looking = (viewing.rest, viewing.sharpen, viewing.make_sections)
+    for timer in (*_TIMERS, *looking, save_all, thresholding.settle, undo_steps.keep, jobs.poll):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     for name, function in _HANDLERS:

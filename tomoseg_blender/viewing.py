@@ -12,11 +12,11 @@ from mathutils import Quaternion, Vector
 
 from ..tomo import mrc
 from ..tomo.errors import TomosegError
-from . import painting, sections, state
+from . import painting, sections, slice_texture, state
 from .scene import boxes, labels, marks, slices, tomogram
 from .scene.slice_pixels import automatic_window, quick_step
 
-SHARPEN_SECONDS = 0.05  # of rest, twice: see sharpen
+SHARPEN_SECONDS = 0.05  # of rest, twice: see rest
 SIGHT = 0.85  # of the free part of a view: what lies further out is brought to the middle
 FRAME = 1.1  # the view is this much wider than the tomogram
 # How a view is turned that looks straight on slices along an axis: from the top, the front, the right.
@@ -89,11 +89,11 @@ def show_chosen(scene: Scene) -> None:
         show(scene, chosen)
 
 
-def show_again(scene: Scene, *, quick: bool = False, only: str = "") -> None:
+def show_again(scene: Scene, *, quick: bool = False, only: str = "", whole: bool = False) -> None:
     """Show the current slices of the shown tomogram, after a step or a change of contrast; nothing if none is shown.
 
     What was painted on the slice that is left goes to the project folder first. only: the axis that was stepped along;
-    the planes of the others stay as they are.
+    the planes of the others stay as they are. whole: Blender's own image is needed in full, as for rendering.
     """
     shown = shown_tomogram(scene)
     if shown is None:
@@ -102,6 +102,7 @@ def show_again(scene: Scene, *, quick: bool = False, only: str = "") -> None:
     item, empty = shown
     opened = data_of(scene, item.name)
     _clamp(item, opened.shape)
+    drawn = not whole and slice_texture.serves(tuple(opened.shape[1:]))
     for axis in only or slices.AXES:
         if axis in ("z", scene.tomoseg.axis, only) or slices.find_plane(empty, axis) is not None:
             data, binned = (opened.data, 1) if axis == "z" else _across(scene, item.name, opened)
@@ -115,12 +116,24 @@ def show_again(scene: Scene, *, quick: bool = False, only: str = "") -> None:
                 item.invert,
                 thickness=item.thickness,
                 smooth=item.smooth,
-                quick=quick,
+                quick=quick or (drawn and axis == "z"),
                 binned=binned,
             )
+    if only in ("", "z") and not quick:
+        _keep_values(item, opened.data, drawn)
     if only in ("", "z"):
         boxes.show_boxes_near(empty, item.slice_z)
         show_labels(scene)
+
+
+def _keep_values(item: Any, data: Any, drawn: bool) -> None:
+    """What the z slice is drawn from where Blender's image of it is not filled in full."""
+    if drawn:
+        key = (item.name, item.slice_z, item.thickness)
+        slice_texture.put(key, slices.slice_at(data, "z", item.slice_z, item.thickness))
+        redraw("VIEW_3D", "IMAGE_EDITOR")
+    else:
+        slice_texture.drop()
 
 
 def _across(scene: Scene, name: str, opened: mrc.Tomogram) -> tuple[Any, int]:
@@ -313,39 +326,42 @@ def carry_view(scene: Scene, given: Any, wanted: Any, scale: Fraction) -> None:
             setattr(wanted, name, getattr(given, name))
 
 
-class _Rest:
-    """How often the timer has found the slice standing still since the last step."""
-
-    def __init__(self) -> None:
-        self.ticks = 0
-
-
-_REST = _Rest()
-
-
 def _sharpen_soon() -> None:
     """Show a large slice in full once it has stood still for a moment; nothing in background mode."""
     if bpy.app.background:
         return
-    if bpy.app.timers.is_registered(sharpen):
-        bpy.app.timers.unregister(sharpen)
-    _REST.ticks = 0
+    for timer in (rest, sharpen):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
+    bpy.app.timers.register(rest, first_interval=SHARPEN_SECONDS)
+
+
+def rest() -> None:
+    """Timer: let `sharpen` come a moment later.
+
+    Blender asks its timers before it looks at the keys that came while it drew. Where drawing is slow, only the second
+    one knows that no key is held down: the next step would have begun anew.
+    """
     bpy.app.timers.register(sharpen, first_interval=SHARPEN_SECONDS)
 
 
-def sharpen() -> float | None:
-    """Timer: show the slices that stand still in full.
-
-    Blender asks its timers before it looks at the keys that came while it drew. Where drawing is slow, only the second
-    tick knows that no key is held down: the next step would have begun anew.
-    """
-    _REST.ticks += 1
-    if _REST.ticks < 2:
-        return SHARPEN_SECONDS
+def sharpen() -> None:
+    """Timer: show the slices that stand still in full."""
     for scene in bpy.data.scenes:
         if scene.tomoseg.folder:
             try:
                 show_again(scene)
             except TomosegError as error:
                 scene.tomoseg.reasons.next_step = str(error)
-    return None
+
+
+def fill_image(scene: Scene) -> None:
+    """Fill Blender's own image of the slice in full, if it was left coarse: renders show that one."""
+    if slice_texture.is_held():
+        show_again(scene, whole=True)
+
+
+def fill_image_soon() -> None:
+    """A 3D view shows Blender's own image: fill it in full, if it was left coarse."""
+    if slice_texture.is_held() and not bpy.app.timers.is_registered(sharpen):
+        bpy.app.timers.register(sharpen, first_interval=SHARPEN_SECONDS)

@@ -119,6 +119,14 @@ class Gui(Sidebar):
         )
         return region.x + point.x, region.y + point.y
 
+    def grey_at(self, place):
+        """0 to 255: the red of a pixel of the window as it was drawn last; None without Xvfb."""
+        if "TOMOSEG_GUI_SCREEN" not in os.environ:
+            return None
+        dump = Path(os.environ["TOMOSEG_GUI_SCREEN"]).read_bytes()
+        _width, height, stride, start = layout_of(dump)
+        return dump[start + stride * (height - 1 - int(place[1])) + 4 * int(place[0]) + 2]
+
     def picture(self, name):
         """Save the whole window as NAME.png: from Xvfb's own memory where there is one, else by Blender."""
         if "TOMOSEG_GUI_SCREEN" in os.environ:
@@ -162,11 +170,15 @@ class Gui(Sidebar):
             yield 0.05
 
 
+def layout_of(dump):
+    """(width, height, bytes a row, first byte) of an XWD dump; its rows begin at the top."""
+    header = struct.unpack(">25I", dump[:100])
+    return header[4], header[5], header[12], header[0] + 12 * header[19]
+
+
 def png_of(dump):
     """A PNG of an XWD dump with 32 bits a pixel, which is what Xvfb keeps in its -fbdir."""
-    header = struct.unpack(">25I", dump[:100])
-    width, height, stride = header[4], header[5], header[12]
-    start = header[0] + 12 * header[19]
+    width, height, stride, start = layout_of(dump)
     rows = []
     for row in range(height):
         line = dump[start + stride * row : start + stride * row + 4 * width]

@@ -12,6 +12,7 @@ import time
 
 import bpy
 import numpy as np
+from mathutils import Vector
 from scenery import boxes_of_scene, part, settings
 
 SIZES = (1024, 4096)
@@ -42,10 +43,12 @@ class Watch:
     """When slices were handed over to Blender (and whether in full), and when the 3D view was drawn."""
 
     def __init__(self):
-        self.handed, self.entered, self.drawn = [], [], []
+        self.handed, self.entered, self.drawn, self.sharpened = [], [], [], []
         self.slices, self.viewing = part("tomoseg_blender.scene.slices"), part("tomoseg_blender.viewing")
-        self.show, self.step = self.slices.show_slice, self.viewing.step
+        self.texture = part("tomoseg_blender.slice_texture")
+        self.show, self.step, self.put = self.slices.show_slice, self.viewing.step, self.texture.put
         self.slices.show_slice, self.viewing.step = self.watched_show, self.watched_step
+        self.texture.put = self.watched_put
         view = bpy.types.SpaceView3D
         self.handle = view.draw_handler_add(self.note_drawing, (), "WINDOW", "POST_PIXEL")
 
@@ -53,6 +56,10 @@ class Watch:
         plane = self.show(*arguments, **options)
         self.handed.append((time.perf_counter(), bool(options.get("quick"))))
         return plane
+
+    def watched_put(self, *arguments):
+        self.put(*arguments)
+        self.sharpened.append(time.perf_counter())
 
     def watched_step(self, *arguments):
         self.entered.append(time.perf_counter())
@@ -67,7 +74,7 @@ class Watch:
         self.drawn.append((time.perf_counter(), len(boxes_of_scene())))
 
     def end(self):
-        self.slices.show_slice, self.viewing.step = self.show, self.step
+        self.slices.show_slice, self.viewing.step, self.texture.put = self.show, self.step, self.put
         bpy.types.SpaceView3D.draw_handler_remove(self.handle, "WINDOW")
 
 
@@ -102,7 +109,7 @@ def add(rows, name, seconds):
 def time_steps(gui, watch, rows, side):
     """From the key until the slice is handed over to Blender, in all and within our operator."""
     yield from gui.move(gui.place_of(side / 2, side / 2))
-    whole, own, sharp = [], [], []
+    whole, own = [], []
     for number in range(STEPS):
         watch.handed.clear()
         watch.entered.clear()
@@ -116,16 +123,53 @@ def time_steps(gui, watch, rows, side):
     add(rows, f"slice step at {side}²", own)
     add(rows, f"slice step at {side}², with Blender's way to it", whole)
     if side > 2048:
-        for _ in range(3):
-            yield 1.5  # what an earlier step left to be sharpened is done
-            watch.handed.clear()
-            gui.send("UP_ARROW", "PRESS")
-            gui.send("UP_ARROW", "RELEASE")
-            yield from gui.until(lambda: any(not quick for _when, quick in watch.handed), what="a sharp slice")
-            (stepped, quick), (full, _) = watch.handed[:2]
-            assert quick, "the step itself came first"
-            sharp.append(full - stepped)
-        add(rows, f"sharp again at {side}²", sharp)
+        yield from time_sharpening(gui, watch, rows, side)
+
+
+def time_sharpening(gui, watch, rows, side):
+    """From the handing over of a coarse slice until the whole one is handed over, and until it is drawn."""
+    handed, drawn = [], []
+    for _ in range(5):
+        yield 1.5  # what an earlier step left to be sharpened is done
+        for found in (watch.handed, watch.sharpened, watch.drawn):
+            found.clear()
+        gui.send("UP_ARROW", "PRESS")
+        gui.send("UP_ARROW", "RELEASE")
+        yield from gui.until(lambda: watch.sharpened, what="a sharp slice")
+        stepped, quick = watch.handed[0]
+        assert quick, "the step itself came first"
+        handed.append(watch.sharpened[0] - stepped)
+        yield from gui.until(lambda: watch.drawn[-1][0] > watch.sharpened[0], what="a sharp slice on the screen")
+        drawn.append(next(when for when, _boxes in watch.drawn if when > watch.sharpened[0]) - stepped)
+    add(rows, f"sharp again at {side}²", handed)
+    add(rows, f"sharp again at {side}², drawn", drawn)
+    yield from check_voxels(gui, side)
+
+
+def check_voxels(gui, side):
+    """Each voxel of the whole slice has its own grey on the screen, also after the contrast was changed."""
+    item, view = settings().tomograms[settings().shown], gui.area("VIEW_3D").spaces.active.region_3d
+    distance, location, low = view.view_distance, view.view_location.copy(), item.low
+    _item, empty = part("tomoseg_blender.viewing").shown_tomogram(bpy.context.scene)
+    view.view_distance, view.view_location = distance / 200, empty.matrix_world @ Vector((side / 2, side / 2, 0))
+    overlay = gui.area("VIEW_3D").spaces.active.overlay
+    overlay.show_overlays = False
+    mrc, projects = part("tomo.mrc"), part("tomo.project")
+    data = mrc.open_tomogram(projects.Project.open(gui.folder / "timing").tomogram_path(item.name)).data[item.slice_z]
+    for black in (low, low + 40):
+        item.low = black
+        yield 1.5
+        yield from gui.redrawn()
+        wanted, found = [], []
+        for n in range(-4, 5):
+            x, y = side // 2 + n, side // 2 - n
+            wanted.append(round(255 * min(max((float(data[y, x]) - black) / (item.high - black), 0), 1)))
+            found.append(gui.grey_at(gui.place_of(x + 0.5, y + 0.5)))
+        gui.facts[f"greys from {black:.0f}, as wanted and as drawn"] = [wanted, found]
+        # The screen rounds near black; a neighbour's grey lies farther away than that.
+        assert None in found or np.abs(np.subtract(wanted, found)).max() <= 5, (wanted, found)
+    item.low, view.view_distance, view.view_location, overlay.show_overlays = low, distance, location, True
+    yield 1.5
 
 
 def time_boxes(gui, watch, rows, side):

@@ -185,3 +185,26 @@ def test_where_one_looks_along_the_chosen_slice_the_z_slice_counts(project, part
     region, region_3d = view_of(part("tomoseg_blender.viewing").TURNS["z"], empty, (9, 40, 56))
     found = part("tomoseg_blender.aiming").voxel_under(scene, region, region_3d, (50.4, 50.4))
     assert found == (28, 20, scene.tomoseg.tomograms["cell"].slice_z)
+
+
+def test_values_on_the_graphics_card_are_those_of_the_shown_slice_or_none(part, monkeypatch, capsys):
+    """Background mode has no graphics card, like one that refuses: Blender's own image is shown in full then."""
+    held, texture = part("tomoseg_blender.slice_texture"), part("tomoseg_blender.slice_texture")._HELD
+    monkeypatch.setattr(texture, "refused", False)
+    held.put(("cell", 3, 1), np.arange(12, dtype=np.int8).reshape(3, 4))
+    assert held.is_held() and held.texture_of(("cell", 4, 1)) is None and held.texture_of(("other", 3, 1)) is None
+    assert texture.values.dtype == np.float32 and held.is_held() and not texture.refused
+    assert held.texture_of(("cell", 3, 1)) is None and texture.refused and not held.is_held()
+    assert "shown by Blender itself" in capsys.readouterr().out
+    held.put(("cell", 3, 1), np.zeros((3, 4)))
+    held.drop()
+    assert not held.is_held() and not held.serves((5000, 5000))
+
+
+def test_the_graphics_card_is_told_the_same_greys_as_the_image(part):
+    pixels = part("tomoseg_blender.scene.slice_pixels")
+    values = np.array([[-70, -60, -3, 0, 69.9, 70, 71]], np.float32)
+    factor, addend = pixels.grey_steps(-60.0, 70.0)
+    steps = np.floor(np.clip(values * np.float32(factor) + np.float32(addend), 0, 255))
+    assert np.array_equal(np.round(255 * pixels.grey_pixels(values, -60.0, 70.0, False)[::4]), steps[0])
+    assert pixels.grey_steps(5.0, 5.0) == (0.0, 0.5)

@@ -8,7 +8,7 @@ from bpy.props import StringProperty
 from bpy.types import Context, Operator
 
 from ...tomo.errors import TomosegError
-from .. import pictures, state
+from .. import pictures, state, viewing
 from ..scene import figure, figure_options, tomogram
 from ..settings import FigureSettings, settings_of
 from .common import Action, OfTomogram
@@ -42,6 +42,7 @@ class TOMOSEG_OT_figure(FigureSettings, OfTomogram, Action, Operator):
             if self.filepath
             else state.require_project(scene).figure_path(item.name)
         )
+        viewing.fill_image(scene)
         built = figure.build_figure(empty, figure_settings(options))
         if bpy.app.background:
             seconds = figure.render_figure(built, path, samples=options["samples"])

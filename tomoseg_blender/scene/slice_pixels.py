@@ -31,6 +31,12 @@ def quick_step(shape: tuple[int, ...]) -> int:
     return -(-max(shape) // QUICK_SIDE)
 
 
+def grey_steps(low: float, high: float) -> tuple[float, float]:
+    """(factor, addend) that make a voxel's value its grey in steps of 0 to 255, once the fraction is cut off."""
+    scale = 255.0 / (high - low) if high != low else 0.0
+    return scale, 0.5 - low * scale  # half a step up, so that cutting off rounds
+
+
 def grey_pixels(pixels: NDArray[Any], low: float, high: float, invert: bool) -> Float:
     """A flat float32 RGBA buffer of the slice [y, x], row 0 first: `low` becomes 0, `high` 1, or with `invert` 1 and 0.
 
@@ -38,12 +44,12 @@ def grey_pixels(pixels: NDArray[Any], low: float, high: float, invert: bool) -> 
     with the same shape: hand it over before that.
     """
     buffer = _buffer_for((pixels.shape[0], pixels.shape[1]))
-    scale = 255.0 / (high - low) if high != low else 0.0
+    factor, addend = grey_steps(low, high)
     table = _INVERTED if invert else _PLAIN
     for row in range(0, pixels.shape[0], _BAND_ROWS):
         band = slice(row, row + _BAND_ROWS)
-        steps = np.multiply(pixels[band], np.float32(scale), dtype=np.float32)
-        steps += np.float32(0.5 - low * scale)  # half a step up, so that cutting off the fraction rounds
+        steps = np.multiply(pixels[band], np.float32(factor), dtype=np.float32)
+        steps += np.float32(addend)
         np.fmax(steps, 0.0, out=steps)  # fmax, not clip: it turns NaN into 0
         np.minimum(steps, 255.0, out=steps)
         np.take(table, steps.astype(np.uint8), out=buffer[band], mode="clip")
