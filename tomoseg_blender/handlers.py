@@ -122,6 +122,7 @@ def _before_render(*_arguments: Any) -> None:
 def _after_load(*_arguments: Any) -> None:
     """The project folder rules: boxes and labels are shown as its files have them now."""
     HANDLE.outcome = None  # how a step ended in the file before
+    painting.forget_versions()
     state.give_back_projects()
     for scene in _tomoseg_scenes():
         state.refresh(scene)

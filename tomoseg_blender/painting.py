@@ -118,9 +118,13 @@ def forget_saved(*, for_good: bool = False) -> None:
         if not image.get(UNSAVED):
             labels.set_aside(image)
     if for_good:
-        _written.clear()
         for image in list(labels.images_set_aside()):
             bpy.data.images.remove(image)
+
+
+def forget_versions() -> None:
+    """After loading a file: which computed labels the project before it had says nothing about this one's."""
+    _written.clear()
 
 
 def images_of_slice(scene: Scene, item: Any, feature: Any, z: int) -> Images:

@@ -246,6 +246,14 @@ def test_while_painting_a_walk_is_one_step_of_undo_and_so_is_a_jump(project):
     assert seen == [0, 2, 0, 5] and bpy.context.mode == "PAINT_TEXTURE"
 
 
+def test_a_computed_label_is_forgotten_with_its_file(project, part, ring):
+    """Another project may have a slice of the same name: nothing of it is to be written before it is painted on."""
+    painting = part("tomoseg_blender.painting")
+    bpy.ops.wm.read_homefile(use_empty=True)
+    part("tomoseg_blender.scene.labels").ensure_label_image("cell", "bar", 3, (40, 56), "#56b4e9")
+    assert painting.unsaved_slices() == []
+
+
 def test_the_eraser_reaches_half_a_voxel_further_than_the_brush(project, part, monkeypatch):
     """Nobody repeats a stroke to the pixel: single voxels were left along its edge."""
     painting, compat = part("tomoseg_blender.painting"), part("tomoseg_blender.compat")
