@@ -25,8 +25,6 @@ from ml.shared_map import RangeWriter
 from tomo.errors import TomosegError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tomo.mrc import Tomogram
 
 TELL_SECONDS = 0.5
@@ -170,15 +168,17 @@ def _apply_range(
     preprocessed = Preprocessed(tomogram, facts["settings"], Silent(), facts["measured"])
     with RangeWriter(partial, facts["shape"], "float16" if options.half else "float32") as writer:
 
-        def write(z: int, part: "NDArray[np.float32]") -> None:
-            writer.write(z, part)
-            z1 = z + len(part)
-            report.slices(z, writer.statistics(z, z1), (z1 - start) / (stop - start))
+        def told(z0: int, z1: int) -> None:
+            report.slices(z0, writer.statistics(z0, z1), (z1 - start) / (stop - start))
 
         found = segmented(preprocessed, predictor, start, stop, facts["depth"], report)
+        underway: tuple[int, int] | None = None
         with Behind() as behind, closing(found):
             for z, part in found:
-                behind.put(write, z, part)
+                behind.put(writer.write, z, part)
+                if underway is not None:
+                    told(*underway)  # they are on the disk now
+                underway = z, z + len(part)
         return {"z0": start, "statistics": writer.statistics(start, stop)}
 
 
