@@ -113,6 +113,24 @@ def test_a_mistake_of_the_program_does_not_stop_the_rest(cells, monkeypatch, tmp
     assert list(tmp_path.glob("tomoseg-*.log"))
 
 
+def test_a_disk_that_fills_up_stops_one_tomogram_and_leaves_no_half_of_its_map(cells, monkeypatch):
+    """The slices are written in a thread beside the network: its error is the tomogram's."""
+    from ml.shared_map import RangeWriter
+
+    output, through = cells[2], RangeWriter.write
+
+    def filling(self, z0, slab):
+        if z0 == 3 and "cell1" in self.path.name:
+            raise OSError(28, "No space left on device")
+        through(self, z0, slab)
+
+    monkeypatch.setattr(RangeWriter, "write", filling)
+    result = batch(cells)
+    assert [row["status"] for row in result["rows"]] == ["failed", "done"]
+    assert "the disk is full" in result["rows"][0]["error"]
+    assert not [path for path in output.rglob("*cell1*") if path.is_file()]
+
+
 class CancelAt(Silent):
     def __init__(self, fraction):
         self.fraction = fraction
