@@ -64,6 +64,21 @@ def test_a_haze_that_is_none_is_refused(figure, cell, part):
         figure.build_figure(cell, figure.FigureSettings(haze=2.0))
 
 
+@pytest.mark.usefixtures("volumes_in_cycles")
+def test_beside_a_volume_the_slice_is_as_written(figure, cell, part, tmp_path):
+    """Volumes are kept in blocks of 8 voxels, which the renderer meets as if they were objects."""
+    part("tomoseg_blender.scene.slices").show_slice(cell, "z", 0, np.full(SHAPE, GREY, np.float32), 0.0, 1.0)
+    label = np.zeros(SHAPE, np.int8)
+    label[0:8, 14:20, 14:20] = 1
+    path = tmp_path / "a.vdb"
+    geometry = part("tomoseg_blender.scene.tomogram").geometry_of(cell)
+    part("tomoseg_blender.scene.vdb").write_label_vdb(label, {1: ("cube", path)}, geometry)
+    part("tomoseg_blender.scene.volumes").import_volume(path, cell, "cube", "#e69f00")
+    built, pixels = render(figure, cell, tmp_path, 8, slice_axis="z", use_volumes=True, azimuth=0.0)
+    for beside in ((24, 17, 0.5), (10, 17, 0.5), (17, 9, 0.5)):
+        assert at(built, pixels, beside)[:3] == pytest.approx([GREY] * 3, abs=0.01), beside
+
+
 def test_surfaces_are_darker_where_they_stand_on_a_slice(figure, cell, slice_shown, tmp_path):
     feet = {}
     for axis in ("", "z"):
@@ -158,3 +173,14 @@ def test_the_figure_is_seen_from_where_the_options_say(figure, cell, part):
     turned = figure.build_figure(cell, figure.FigureSettings(size=SIZE, elevation=10.0, turn=90.0)).frame
     assert turned.towards == pytest.approx(directions(10.0, part("tomoseg_blender.scene.framing").AZIMUTH + 90.0)[2])
     assert plain.towards @ turned.right == pytest.approx(-np.cos(np.radians(42.0))), "to the right of where it was"
+
+
+def test_eevee_draws_volumes_as_fine_as_memory_allows_and_with_shadows(figure, cell, part):
+    stage = part("tomoseg_blender.scene.figure_stage")
+    tiles = {}
+    for size in ((320, 240), (4000, 3000)):
+        eevee = figure.build_figure(cell, figure.FigureSettings(size=size, engine="eevee")).scene.eevee
+        tiles[size] = int(eevee.volumetric_tile_size)
+        cells = size[0] * size[1] * eevee.volumetric_samples / tiles[size] ** 2
+        assert eevee.use_shadows and cells <= stage.MOST_VOLUME_CELLS
+    assert tiles[320, 240] <= 2 < tiles[4000, 3000]

@@ -82,7 +82,9 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
         parts.show_unlit(plane)
         # Surfaces are darker where they stand on it; EEVEE would let it shade itself.
         plane.visible_shadow = settings.engine == "cycles"
-        prepare_slice(plane, frame.width, settings.engine, _haze(frame, settings))
+        # Of a volume the renderer meets the blocks that hold it, which are larger.
+        reach = None if settings.use_volumes else frame.width
+        prepare_slice(plane, reach, settings.engine, _haze(frame, settings))
     edges = _add_outline(scene, tomogram, frame, settings)
     background = stage.background_colour(settings.background)
     sheet, bar = _add_sheet(scene, camera, frame, lines, settings)

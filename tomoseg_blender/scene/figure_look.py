@@ -93,30 +93,37 @@ def set_haze_range(scene: Any, near: float, far: float) -> None:
             node.inputs["From Min"].default_value, node.inputs["From Max"].default_value = near, far
 
 
-def prepare_slice(plane: Any, width: float, engine: str, haze: Haze | None = None) -> None:
+def prepare_slice(plane: Any, width: float | None, engine: str, haze: Haze | None = None) -> None:
     """Let the figure's copy of a slice plane show its greys alone, without what was painted or predicted on it.
 
     width: of the picture, in Blender units: it is darker right where objects stand on it, and on their side away from
-    the key light. Elsewhere its greys stay exact, unless a haze is asked for. engine: "cycles" or "eevee".
+    the key light; None: it is not. Elsewhere its greys stay exact, unless a haze is asked for. engine: "cycles" or
+    "eevee".
     """
     made = plane.active_material.copy()
     marks.mark(made, MATERIAL_KIND)
     for overlay in OVERLAYS:
         set_overlay(made, overlay, None)
     tree = node_tree(made)
+    if width is not None:
+        light = _light_on_slice(tree, width, engine)
+        for node in tree.nodes:
+            if node.type == "EMISSION":
+                tree.links.new(light, node.inputs["Strength"])
+    if haze is not None:
+        surface = tree.get_output_node("ALL").inputs["Surface"]
+        tree.links.new(_far_and_cut(tree, surface.links[0].from_socket, None, haze), surface)
+    give_material(plane, made)
+
+
+def _light_on_slice(tree: Any, width: float, engine: str) -> Any:
+    """A socket with the brightness of a slice plane, 1 where nothing is near."""
     touched = _ranged(tree, _openness(tree, REACH * width), (0.5, 1.0), (CONTACT, 1.0))
     if engine == "eevee":  # sees what the camera sees only, but can ask how much light arrives
         shaded = _ranged(tree, _light_share(tree), LIT_FROM, (CAST, 1.0))
     else:
         shaded = _ranged(tree, _openness(tree, CAST_REACH * width, _to_key(tree)), CAST_FROM, (CAST, 1.0), smooth=True)
-    light = _math(tree, "MULTIPLY", touched, shaded)
-    for node in tree.nodes:
-        if node.type == "EMISSION":
-            tree.links.new(light, node.inputs["Strength"])
-    if haze is not None:
-        surface = tree.get_output_node("ALL").inputs["Surface"]
-        tree.links.new(_far_and_cut(tree, surface.links[0].from_socket, None, haze), surface)
-    give_material(plane, made)
+    return _math(tree, "MULTIPLY", touched, shaded)
 
 
 def forget_materials() -> None:

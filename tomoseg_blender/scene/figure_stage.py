@@ -19,6 +19,7 @@ SCENE_KIND = "figure scene"
 COLLECTION_KIND = "figure"
 AMBIENT = 0.42  # what the sky gives from all sides; creases get less, which shows shapes
 # (strength, from right/up/front, angle): the key from the upper left, as drawings of relief have it.
+VOLUME_LAYERS, MOST_VOLUME_CELLS = 128, 40_000_000  # of EEVEE's volumes: some 28 bytes for each cell
 KEY = (-0.6, 0.8, 0.6)
 SUNS = ((1.75, KEY, 10.0), (0.3, (0.9, -0.1, 0.5), 40.0))
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0, 1.0), "dark": (0.006, 0.007, 0.010, 1.0)}
@@ -130,7 +131,7 @@ def set_render(scene: Any, size: tuple[int, int], transparent: bool, engine: str
     if engine == "cycles":
         _set_cycles(scene.cycles)
     else:
-        scene.eevee.use_shadows = True  # new scenes have none
+        _set_eevee(scene.eevee, size)
     scene.render.resolution_x, scene.render.resolution_y = size
     scene.render.resolution_percentage = 100
     scene.render.film_transparent = transparent
@@ -139,6 +140,16 @@ def set_render(scene: Any, size: tuple[int, int], transparent: bool, engine: str
     scene.render.image_settings.color_mode = "RGBA" if transparent else "RGB"
     scene.view_settings.view_transform = "Standard"
     scene.view_settings.look = "None"
+
+
+def _set_eevee(eevee: Any, size: tuple[int, int]) -> None:
+    eevee.use_shadows = True  # new scenes have none
+    # Volumes are drawn in cells of so many pixels: as fine as a graphics card's memory allows.
+    eevee.volumetric_samples = VOLUME_LAYERS
+    tiles = eevee.bl_rna.properties["volumetric_tile_size"].enum_items.keys()
+    layer = size[0] * size[1] * VOLUME_LAYERS
+    fine = [tile for tile in tiles if layer / int(tile) ** 2 <= MOST_VOLUME_CELLS]
+    eevee.volumetric_tile_size = min(fine or tiles[-1:], key=int)
 
 
 def _set_cycles(cycles: Any) -> None:
