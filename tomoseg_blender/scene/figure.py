@@ -78,13 +78,7 @@ def build_figure(tomogram: Any, settings: FigureSettings) -> Figure:
     stage.set_render(scene, settings.size, settings.transparent, settings.engine)
     shown = _add_contents(scene, tomogram, originals, frame, settings)
     if plane is not None:
-        plane = parts.add_copy(scene, plane)
-        parts.show_unlit(plane)
-        # Surfaces are darker where they stand on it; EEVEE would let it shade itself.
-        plane.visible_shadow = settings.engine == "cycles"
-        # Of a volume the renderer meets the blocks that hold it, which are larger.
-        reach = None if settings.use_volumes else frame.width
-        prepare_slice(plane, reach, settings.engine, _haze(frame, settings))
+        plane = _add_slice(scene, plane, frame, settings)
     edges = _add_outline(scene, tomogram, frame, settings)
     background = stage.background_colour(settings.background)
     sheet, bar = _add_sheet(scene, camera, frame, lines, settings)
@@ -199,6 +193,18 @@ def _dress(
         figure_cut.take_away(copy, cut)
     if settings.silhouettes:
         add_silhouette(scene, original, frame, stage.LINES[settings.background], cut, haze)
+
+
+def _add_slice(scene: Any, original: Any, frame: Frame, settings: FigureSettings) -> Any:
+    """The figure's copy of a slice plane."""
+    plane = parts.add_copy(scene, original)
+    parts.show_unlit(plane)
+    # Surfaces are darker where they stand on it; EEVEE would let it shade itself.
+    plane.visible_shadow = settings.engine == "cycles"
+    # Of a volume the renderer meets the blocks that hold it, which are larger.
+    reach = None if settings.use_volumes else frame.width
+    prepare_slice(plane, reach, settings.engine, _haze(frame, settings))
+    return plane
 
 
 def _haze(frame: Frame, settings: FigureSettings) -> Haze | None:
