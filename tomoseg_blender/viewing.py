@@ -350,9 +350,20 @@ def sharpen() -> None:
     for scene in bpy.data.scenes:
         if scene.tomoseg.folder:
             try:
-                show_again(scene)
+                _sharpen(scene)
             except TomosegError as error:
                 scene.tomoseg.reasons.next_step = str(error)
+
+
+def _sharpen(scene: Scene) -> None:
+    shown = shown_tomogram(scene)
+    if shown is None:
+        return
+    data = data_of(scene, shown[0].name).data
+    if slice_texture.serves(tuple(data.shape[1:])):
+        _keep_values(shown[0], data, True)  # the coarse image stays as the step left it
+    else:
+        show_again(scene)
 
 
 def fill_image(scene: Scene) -> None:

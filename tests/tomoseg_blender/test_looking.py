@@ -208,3 +208,20 @@ def test_the_graphics_card_is_told_the_same_greys_as_the_image(part):
     steps = np.floor(np.clip(values * np.float32(factor) + np.float32(addend), 0, 255))
     assert np.array_equal(np.round(255 * pixels.grey_pixels(values, -60.0, 70.0, False)[::4]), steps[0])
     assert pixels.grey_steps(5.0, 5.0) == (0.0, 0.5)
+
+
+def test_a_slice_that_stands_still_is_sharpened_without_filling_its_image_again(project, part, monkeypatch):
+    viewing, held = part("tomoseg_blender.viewing"), part("tomoseg_blender.slice_texture")
+    slices, scene, filled, put = part("tomoseg_blender.scene.slices"), bpy.context.scene, [], []
+    show = slices.show_slice
+    monkeypatch.setattr(slices, "show_slice", lambda *args, **how: (filled.append(args[2]), show(*args, **how))[1])
+    monkeypatch.setattr(held, "put", lambda key, pixels: put.append((key, pixels.shape)))
+    item = scene.tomoseg.tomograms["cell"]
+    item.slice_z = 4
+    filled.clear()
+    monkeypatch.setattr(held, "serves", lambda shape: True)
+    viewing.sharpen()
+    assert put == [(("cell", 4, 1), tuple(item.shape)[1:])] and not filled
+    monkeypatch.setattr(held, "serves", lambda shape: False)
+    viewing.sharpen()
+    assert len(put) == 1 and filled == [4]
