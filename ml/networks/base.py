@@ -17,7 +17,7 @@ class SegmentationNetwork(nn.Module):
     shrink: int = 1  # the output is this many times coarser than the input
     stride: int = 1  # input sizes must be multiples of it
     lowest_threshold: float = 0.0  # of the map, among thresholds that are as good on the boxes
-    highest_threshold: float = math.inf  # of the map, where the boxes bear it; for a probability half the Dice
+    highest_threshold: float = math.inf  # of the map, where the boxes bear it; for a probability at most half the Dice
     margin: int = 0  # pixels to mirror beyond a slice's borders: training never showed the network an end of the world
     halo: int = 0  # pixels of context needed around a tile so that its seam cannot be seen
 

@@ -19,7 +19,7 @@ class UNet(SegmentationNetwork):
     The output are logits at full resolution; `to_map` makes them a probability.
     """
 
-    lowest_threshold, highest_threshold = 0.2, 0.4
+    lowest_threshold, highest_threshold = 0.2, 0.3
 
     def __init__(
         self, context: int = 1, width: int = 16, depth: int = 4, fold: int = 2, widest: int = 128, dropout: float = 0.0
