@@ -76,6 +76,7 @@ class Sidebar:
         known.append(note := lambda _self, _context: drawn.append(name))
         try:
             _, y = yield from self.find_button(below)
+            y -= HEADER  # from wherever on the button, so that it is not pressed itself
             while not drawn:
                 y -= HEADER
                 assert y > side.y, f"no header of {name} below the button {below}"

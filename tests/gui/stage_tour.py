@@ -336,6 +336,7 @@ def batch(gui):
     assert settings().batch.tables and not settings().batch.figures
     yield from gui.press_button("figures")
     yield from gui.until(lambda: settings().batch.figures, what="the switch for figures")
+    yield from rest(gui)
     yield from gui.photograph("tour_7_batch")
 
 
@@ -349,4 +350,11 @@ def film(gui):
         yield from gui.press_button("tomoseg.add_view", columns=(0.83,))
         yield from gui.until(lambda count=count: len(settings().views) == count, what="a saved view")
     settings().film.kind = "views"
+    yield from rest(gui)
     yield from gui.photograph("tour_8_film")
+
+
+def rest(gui):
+    """The mouse goes away from the panel, and its tooltip with it."""
+    yield from gui.move(gui.place_of(5, 190))
+    yield 1.0
