@@ -25,6 +25,24 @@ class TOMOSEG_PT_figure(TomosegPanel, Panel):
             layout.prop(options, "cut_position")
         layout.prop(options, "background")
         layout.row().prop(options, "slice_axis", expand=True)
+        column = layout.column(align=True)
+        column.prop(options, "width")
+        column.prop(options, "height")
+        layout.row().prop(options, "engine", expand=True)
+        operator(step_row(layout, context, context.scene.tomoseg.reasons.figure), "figure", icon="RENDER_STILL")
+        draw_job(layout, context, "figure")
+
+
+class TOMOSEG_PT_figure_look(TomosegPanel, Panel):
+    bl_idname = "TOMOSEG_PT_figure_look"
+    bl_parent_id = "TOMOSEG_PT_figure"
+    bl_label = "Look"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Context) -> None:
+        layout, options = self.layout, context.scene.tomoseg.figure
+        layout.use_property_split = True
+        layout.use_property_decorate = False
         column = layout.column(align=True, heading="With")
         for name in ("outline", "silhouettes", "scale_bar", "legend", "use_volumes", "transparent"):
             column.prop(options, name)
@@ -32,13 +50,7 @@ class TOMOSEG_PT_figure(TomosegPanel, Panel):
         column = layout.column(align=True)
         column.prop(options, "elevation")
         column.prop(options, "turn")
-        column = layout.column(align=True)
-        column.prop(options, "width")
-        column.prop(options, "height")
-        layout.row().prop(options, "engine", expand=True)
         layout.prop(options, "samples")
-        operator(step_row(layout, context, context.scene.tomoseg.reasons.figure), "figure", icon="RENDER_STILL")
-        draw_job(layout, context, "figure")
 
 
 class TOMOSEG_UL_views(UIList):
@@ -86,4 +98,5 @@ class TOMOSEG_PT_film(TomosegPanel, Panel):
         operator(layout, "film", icon="RENDER_ANIMATION")
 
 
-register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_figure, TOMOSEG_UL_views, TOMOSEG_PT_film))
+_CLASSES = (TOMOSEG_PT_figure, TOMOSEG_PT_figure_look, TOMOSEG_UL_views, TOMOSEG_PT_film)
+register, unregister = bpy.utils.register_classes_factory(_CLASSES)
