@@ -34,6 +34,7 @@ def test_the_object_covers_the_box_and_one_slice(boxes, make):
     # Voxels 7 to 12, 17 to 22 and 3; 0.1 units a voxel, the tomogram begins at x = 0.5.
     assert np.array(low) == pytest.approx([1.2, 1.7, 0.3], abs=1e-5)
     assert np.array(high) == pytest.approx([1.8, 2.3, 0.4], abs=1e-5)
+    assert tuple(placed.scale) == (1, 1, 1), "Blender 5 warns of an uneven scale in its status bar"
 
 
 def test_moving_an_object_moves_its_box_by_whole_voxels(boxes, make):

@@ -39,7 +39,8 @@ def _place(box: Box, box_object: Any) -> Any:
         raise TomosegError(f"Tomogram {box.tomogram} is not in this file: show it first, then place boxes on it.")
     box_object.empty_display_type = "CUBE"
     box_object.empty_display_size = box.size / 2
-    box_object.scale = (1, 1, 1 / box.size)  # one slice thick
+    box_object.scale = (1, 1, 1)
+    box_object.delta_scale = (1, 1, 1 / box.size)  # one slice thick; Blender 5 warns where `scale` is uneven
     box_object.location = _location(box)
     box_object.color = linear(POSITIVE_COLOUR if box.kind == POSITIVE else NEGATIVE_COLOUR)
     box_object.lock_rotation = box_object.lock_scale = (True, True, True)
