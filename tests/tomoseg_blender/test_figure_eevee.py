@@ -1,11 +1,13 @@
 """EEVEE draws the same figure: hues, greys as written, and a shadow on the slice away from the key light."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import bpy
+import mrcfile
 import pytest
 
 from tests.tomoseg_blender.figures import COLOURS, hue, hue_of
@@ -20,7 +22,10 @@ def seen():
     if bpy.app.binary_path:
         pytest.skip("The child imports bpy as a module, which this Blender is not.")
     words = [sys.executable, "-m", "tests.tomoseg_blender.eevee_figure"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
+    path = {"PYTHONPATH": str(Path(mrcfile.__file__).parents[1])}  # another Blender's Python has it elsewhere
+    done = subprocess.run(
+        words, cwd=ROOT, env=os.environ | path, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
+    )
     if done.returncode < 0:
         pytest.skip("EEVEE needs OpenGL, which this machine has not.")
     told = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
