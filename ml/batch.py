@@ -68,17 +68,18 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     Raises UsageError or TomosegError only for what concerns all of them (a network, the thresholds, the cluster), and
     Cancelled.
     """
-    from ml.batch_figure import check_figures
+    from ml.batch_figure import blender_for_figures
     from ml.batch_plan import Batch, Plan
     from ml.batch_run import Coordinator
     from ml.cluster import crew_for
 
     thresholds = _thresholds(options)
     _check_names(options)
+    blender = None
     if options.blender is not None:
         if not options.surfaces:
             raise UsageError("figures show surfaces: leave out --no-surfaces or --blender")
-        check_figures(options.blender, options.output, options.tomograms)
+        blender = blender_for_figures(options.blender, options.output, options.tomograms)
     applying = Applying(**{entry.name: getattr(options, entry.name) for entry in fields(Applying)})
     with crew_for(options, report) as crew:
         wanted = -(-TASKS_PER_WORKER * crew.most // len(options.tomograms)) if crew.most > 1 else 1
@@ -91,7 +92,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
             options.surfaces,
             wanted,
             options.colours,
-            options.blender,
+            blender,
         )
         plans = [Plan(batch, path.absolute()) for path in options.tomograms]
         rows = Coordinator(plans, crew, report).run()

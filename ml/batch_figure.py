@@ -18,15 +18,21 @@ COMMAND = "tomoseg_figure"
 POLL_SECONDS = 0.5
 
 
-def check_figures(blender: Path, output: Path, tomograms: Iterable[Path]) -> None:
-    """Raises UsageError or TomosegError where no figures can be rendered: before any work is done."""
-    if shutil.which(blender) is None:
-        raise TomosegError(f"There is no Blender at {blender}: name its executable.")
+def blender_for_figures(named: Path, output: Path, tomograms: Iterable[Path]) -> Path:
+    """The executable that `named` means: a file, or a command such as `blender`.
+
+    Raises UsageError or TomosegError where no figures can be rendered: before any work is done.
+    """
+    # A path forgets the "./" by which a shell tells the two apart, and tasks run in other folders.
+    blender = shutil.which(named.absolute()) or shutil.which(named)
+    if blender is None:
+        raise TomosegError(f"There is no Blender at {named}: name its executable.")
     if not (output / "project.json").is_file():
         raise UsageError("--blender renders figures of a project's tomograms: name the project's folder as --output")
     known = {entry.name for entry in Project.open(output).tomograms()}
     if missing := [path for path in tomograms if tomogram_name(path) not in known]:
         raise TomosegError(f"{missing[0]} is no tomogram of the project {output}: import it, or leave --blender out.")
+    return Path(blender)
 
 
 def render(report: Report, _threads: int, *, blender: Path, project: Path, tomogram: str) -> dict[str, Any]:

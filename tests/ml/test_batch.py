@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml.batch import Options, describe, run
+from ml.batch_figure import blender_for_figures
 from ml.cli import main
 from ml.options import UsageError
 from ml.report import Cancelled, Silent
@@ -223,6 +224,16 @@ def test_blender_renders_a_figure_of_each_tomogram_once(cells, blender, tmp_path
     assert (tmp_path / "asked.txt").read_text().splitlines()[0] == f"--command tomoseg_figure {output}"
     assert batch(cells, blender=blender, measure=False)["rows"][0]["status"] == "kept"
     assert (tmp_path / "asked.txt").read_text().count("\n") == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for Blender")
+def test_blender_is_a_file_in_this_folder_or_a_command(cells, blender, tmp_path, monkeypatch):
+    Project.create(cells[2])
+    monkeypatch.chdir(tmp_path)
+    assert blender_for_figures(Path("./blender"), cells[2], []) == blender
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert blender_for_figures(Path("blender"), cells[2], []) == blender
 
 
 def test_figures_that_cannot_be_are_said_before_the_work(cells, tmp_path):
