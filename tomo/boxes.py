@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ KINDS = (POSITIVE, NEGATIVE)
 DEFAULT_SIZE = 64
 ADVISED_POSITIVES, ADVISED_NEGATIVES = 10, 100
 SCHEMA = 1
+Stamp = tuple[int, int, int]  # of a version of a file: its number on the disk, time and size
 
 
 def new_id() -> str:
@@ -72,19 +74,19 @@ def load_boxes(path: Path) -> list[Box]:
     A file that is as it was the last time is not read again: one click in Blender asks several times.
     """
     stamp = _stamp(path)
-    if stamp is None or _read.get(path, (None, ()))[0] != stamp:
-        found = tuple(_box_from(entry, path) for entry in read_list(path, "boxes", SCHEMA))
-        if stamp is None:
-            return list(found)
-        _read.clear()  # one project at a time
-        _read[path] = stamp, found
-    return list(_read[path][1])
+    return list(_read(path) if stamp is None else _remembered(path, stamp))
 
 
-_read: dict[Path, tuple[tuple[int, int, int], tuple[Box, ...]]] = {}
+def _read(path: Path) -> tuple[Box, ...]:
+    return tuple(_box_from(entry, path) for entry in read_list(path, "boxes", SCHEMA))
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+@lru_cache(maxsize=1)  # one project at a time
+def _remembered(path: Path, _version: Stamp) -> tuple[Box, ...]:
+    return _read(path)
+
+
+def _stamp(path: Path) -> Stamp | None:
     """Differs for each version of a file: ours are renamed into place, so each has a number of its own."""
     try:
         found = path.stat()

@@ -17,9 +17,9 @@ from .palette import hex_colour
 
 SCENE_KIND = "figure scene"
 COLLECTION_KIND = "figure"
+VOLUME_LAYERS, MOST_VOLUME_CELLS = 128, 40_000_000  # of EEVEE's volumes: some 28 bytes for each cell
 AMBIENT = 0.42  # what the sky gives from all sides; creases get less, which shows shapes
 # (strength, from right/up/front, angle): the key from the upper left, as drawings of relief have it.
-VOLUME_LAYERS, MOST_VOLUME_CELLS = 128, 40_000_000  # of EEVEE's volumes: some 28 bytes for each cell
 KEY = (-0.6, 0.8, 0.6)
 SUNS = ((1.75, KEY, 10.0), (0.3, (0.9, -0.1, 0.5), 40.0))
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0, 1.0), "dark": (0.006, 0.007, 0.010, 1.0)}
