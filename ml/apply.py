@@ -53,7 +53,9 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
     use_threads(options.threads)
     device = choose_device(options.device)
-    predictor = predictor_for(options.network, device, flips=options.flips, memory=options.memory)
+    predictor = predictor_for(
+        options.network, device, flips=options.flips, memory=options.memory, numbers=options.numbers
+    )
     preprocessing_for(predictor.info, options)
     tasks = [
         open_task(path, options.network, options.output, options, predictor.info, report) for path in options.tomograms

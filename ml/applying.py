@@ -101,6 +101,7 @@ def identity_of(task: Task, options: Applying) -> dict[str, Any]:
         "network": hashlib.sha256(task.network.read_bytes()).hexdigest(),
         "tomogram": [str(task.tomogram.path.resolve()), status.st_size, status.st_mtime_ns],
         "voxel_size": task.tomogram.geometry.voxel_size,
+        "numbers": options.numbers,
         "flips": options.flips,
         "factor": task.factor,
         "eman2": [options.invert, options.filter],

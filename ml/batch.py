@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ml.apply_options import Applying
+from ml.apply_options import INT8, Applying
 from ml.options import UsageError, option
 from ml.report import Report
 from tomo.errors import TomosegError
@@ -136,6 +136,7 @@ def _hanging(start: str, text: str) -> str:
 def _thresholds(options: Options) -> tuple[float, ...]:
     """One threshold per network. Raises UsageError for a wrong number of them, TomosegError for a bad network."""
     from ml.applying import preprocessing_for
+    from ml.eight_bits import require_eight_bits
     from ml.merge import Options as MergeOptions
     from ml.merge import thresholds_for
     from ml.network_file import load_info
@@ -147,6 +148,8 @@ def _thresholds(options: Options) -> tuple[float, ...]:
         raise UsageError(f"two networks find {twice[0]}: name one network per feature")
     for info in infos:
         preprocessing_for(info, options)
+        if options.numbers == INT8:
+            require_eight_bits(info)
     if options.trained_thresholds:
         if options.threshold:
             raise UsageError("give either --threshold or --trained-thresholds")

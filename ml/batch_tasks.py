@@ -162,7 +162,9 @@ def _apply_range(
     from ml.preprocess import Preprocessed
 
     use_threads(threads)
-    predictor = predictor_for(network, choose_device(options.device), flips=options.flips, memory=options.memory)
+    predictor = predictor_for(
+        network, choose_device(options.device), flips=options.flips, memory=options.memory, numbers=options.numbers
+    )
     status = path.stat()
     tomogram = _opened(path, options.voxel_size, (status.st_mtime_ns, status.st_size))
     preprocessed = Preprocessed(tomogram, facts["settings"], Silent(), facts["measured"])

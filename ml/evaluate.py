@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.apply_options import FLOAT32, NUMBERS
 from ml.options import UsageError, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
@@ -42,6 +43,7 @@ class Options:
     threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
     device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
     cold_start: bool = option(False, help="begin with random weights, not with those learned from simulated cells")
+    numbers: str = option(FLOAT32, help="what the network is applied with, on the CPU", choices=NUMBERS)
     flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
 
 
@@ -171,6 +173,7 @@ def _apply(test: "Tomogram", folder: Path, options: Options, report: Report) -> 
         folder / "maps",
         threads=options.threads,
         device=options.device,
+        numbers=options.numbers,
         flips=options.flips,
     )
     result: dict[str, Any] = apply.run(chosen, Part(report, 0.1, 1.0))["maps"][0]

@@ -6,14 +6,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.augment import Batch
 from ml.devices import choose_device, use_threads
+from ml.eight_bits import EightBitUNet, supported, watched
 from ml.fitting import Limits, Outcome, fit
-from ml.network_file import LoadedNetwork, NetworkInfo
+from ml.network_file import EightBits, LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork, build_network, preset
+from ml.networks.unet import UNet
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
@@ -78,7 +81,7 @@ class Calibration:
 def learn(
     trainset: Trainset, request: Request, report: Report, keep: Keep, start: LoadedNetwork | None = None
 ) -> Learned:
-    """Train on the boxes; `keep` is called with the best network so far after each iteration that improved it.
+    """Train on the boxes; `keep` is called with the network so far after each iteration that is worth keeping.
 
     start: go on from this trained network. Raises TomosegError for boxes or settings that cannot be trained on.
     """
@@ -117,7 +120,7 @@ def _begin(network: SegmentationNetwork, request: Request, recipe: Recipe, start
 def finish(
     trainer: Trainer, info: NetworkInfo, limits: Limits, request: Request, report: Report, keep: Keep
 ) -> Learned:
-    """Train until the limits or the plateau, from the trainer's present weights; then measure the best network."""
+    """Train until the limits, from the trainer's present weights; then measure the network that is kept."""
     trainset = trainer.trainset
     report.log(
         f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "
@@ -144,6 +147,24 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
     judged = known & held_out[:, None, None, None]
     return Calibration(amplitude, threshold, dice((strength > threshold)[judged], truth[judged]))
+
+
+def try_eight_bits(network: LoadedNetwork, trainer: Trainer) -> EightBits | None:
+    """The ranges of a finished network's layers on all boxes, and what 8-bit numbers change there.
+
+    None for a network without such a form, and on a processor that cannot compute with them.
+    """
+    if not isinstance(network.module, UNet) or not supported():
+        return None
+    module, numbers = network.for_applying(torch.device("cpu")).module, np.arange(len(trainer.trainset))
+    assert isinstance(module, UNet)
+    with watched(module) as largest:
+        batch, exact = maps_of(module, trainer, numbers)
+    shown = maps_of(EightBitUNet(module, largest), trainer, numbers)[1]
+    known, threshold = batch.known > 0, network.info.threshold * network.info.amplitude
+    truth = (batch.target > 0.5)[known].numpy()
+    after, before = (dice((strength > threshold)[known].numpy(), truth) for strength in (shown, exact))
+    return EightBits(tuple(largest), after - before)
 
 
 def place_threshold(
@@ -223,7 +244,7 @@ def _info(trainset: Trainset, architecture: str, settings: dict[str, Any], start
 
 
 def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Request) -> NetworkInfo:
-    """The network's metadata with amplitude, threshold and this training's history."""
+    """The network's metadata with amplitude, threshold, ranges for 8-bit numbers and this training's history."""
     calibration = calibrate(outcome.network, trainer)
     trainset = trainer.trainset
     entry = {
@@ -243,6 +264,7 @@ def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Re
         "held_out_dice": calibration.dice,
         "losses": outcome.rows,
     }
-    return replace(
+    finished = replace(
         info, amplitude=calibration.amplitude, threshold=calibration.threshold, history=(*info.history, entry)
     )
+    return replace(finished, eight_bits=try_eight_bits(LoadedNetwork(outcome.network, finished), trainer))

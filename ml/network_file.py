@@ -25,6 +25,7 @@ FORMAT = "tomoseg network"
 SCHEMA = 1
 EMAN2 = "EMAN2"  # in the history: the program that trained, where it is not ours
 MOST_BYTES = 400_000_000
+POSSIBLE_RANGES = (1e-9, 1e15)  # of 8-bit numbers: what float32 can be divided by
 OTHER_PROGRAMS = {
     ".scnm": "Ais",
     ".ckpt": "MemBrain or another program that uses PyTorch",
@@ -36,12 +37,24 @@ OTHER_PROGRAMS = {
 
 
 @dataclass(frozen=True)
+class EightBits:
+    """What must be known to compute with 8-bit numbers (ml/eight_bits.py), measured on all boxes.
+
+    largest: absolute value of the input, then value of each layer's output. dice_change: against float32.
+    """
+
+    largest: tuple[float, ...]
+    dice_change: float
+
+
+@dataclass(frozen=True)
 class NetworkInfo:
     """What must be known to use a network.
 
     voxel_size: Å along x, y and z of the tomograms trained on, 0 where unknown. box_size: pixels.
     amplitude: mean output inside the training labels; maps are divided by it. threshold: best Dice on the held-out
     boxes, in amplitude units. context: neighbouring slices taken as channels. history: one entry for each training.
+    eight_bits: None in files of older versions, and for networks that have no such form.
     """
 
     feature: str
@@ -53,6 +66,7 @@ class NetworkInfo:
     amplitude: float = 1.0
     threshold: float = 0.5
     history: tuple[dict[str, Any], ...] = ()
+    eight_bits: EightBits | None = None
 
     @property
     def context(self) -> int:
@@ -206,6 +220,7 @@ def _info_from(metadata: dict[str, str], path: Path) -> NetworkInfo:
     if metadata.get("schema") != json.dumps(SCHEMA):
         raise TomosegError(f"{path} was made by another version of Tomoseg: update Tomoseg.")
     try:
+        metadata = {"eight_bits": "null", **metadata}
         values = {entry.name: json.loads(metadata[entry.name]) for entry in fields(NetworkInfo)}
         info = NetworkInfo(
             feature=check_feature_name(values["feature"]),
@@ -217,6 +232,7 @@ def _info_from(metadata: dict[str, str], path: Path) -> NetworkInfo:
             amplitude=float(values["amplitude"]),
             threshold=float(values["threshold"]),
             history=tuple(dict(entry) for entry in values["history"]),
+            eight_bits=_eight_bits(values["eight_bits"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise TomosegError(f"{path} is damaged (its metadata cannot be read): train the network again.") from error
@@ -230,6 +246,16 @@ def _triple(values: Any) -> tuple[float, float, float]:
     if not all(0 <= value < float("inf") for value in (x, y, z)):
         raise ValueError("a voxel size is at least 0")
     return (x, y, z)
+
+
+def _eight_bits(values: Any) -> EightBits | None:
+    if values is None:
+        return None
+    found = EightBits(tuple(float(value) for value in values["largest"]), float(values["dice_change"]))
+    low, high = POSSIBLE_RANGES
+    if not all(low <= value <= high for value in found.largest) or not abs(found.dice_change) <= 1:
+        raise ValueError("ranges are above 0, and a Dice is at most 1")
+    return found
 
 
 def _preprocessing(values: Any) -> Preprocessing:

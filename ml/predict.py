@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ml.apply_options import FLOAT32, INT8
+from ml.eight_bits import in_eight_bits
 from ml.faults import out_of_gpu_memory
 from ml.network_file import LoadedNetwork, load_network
 from ml.tiles import Span, cut, smallest_tile, spans
@@ -26,11 +28,21 @@ class Predictor:
     """A network ready to be applied to the slices of any tomogram.
 
     flips: 1, or 8 for the mean over all flips and quarter turns. memory: GB for everything; tiles get a part of it.
+    numbers: what to compute with, float32 or int8 (ml/eight_bits.py), which raises TomosegError where it cannot be;
+    a graphics card computes in half precision.
     stride: sizes are padded to multiples of it. reach: how far the network looks around a pixel.
     Where a graphics card has too little memory, smaller tiles are tried, and `take_notes` says so.
     """
 
-    def __init__(self, network: LoadedNetwork, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> None:
+    def __init__(
+        self,
+        network: LoadedNetwork,
+        device: torch.device,
+        *,
+        flips: int = 1,
+        memory: float = 2.0,
+        numbers: str = FLOAT32,
+    ) -> None:
         if flips not in FLIPS:
             raise ValueError(f"flips is 1 or 8, not {flips}.")
         self.info, self.context = network.info, network.context
@@ -44,6 +56,8 @@ class Predictor:
         self._budget = int(_bytes_for_tiles(device, memory) / per_pixel)  # pixels
         self._tile = _tile_side(self._budget, LARGEST_TILE.get(device.type, 2176), self.reach, self.stride)
         self._network = network.for_applying(device)
+        if numbers == INT8:
+            self._network = in_eight_bits(self._network, device)
         if half:
             self._network.module.half()
         self.notes: list[str] = []
@@ -125,17 +139,19 @@ class Predictor:
         return (total / self._flips)[:, 0]
 
 
-def predictor_for(path: Path, device: torch.device, *, flips: int = 1, memory: float = 2.0) -> Predictor:
+def predictor_for(
+    path: Path, device: torch.device, *, flips: int = 1, memory: float = 2.0, numbers: str = FLOAT32
+) -> Predictor:
     """The predictor of a network file. The last one stays in memory, so that the next slice comes at once."""
     status = path.stat() if path.is_file() else None
-    return _kept_predictor(path, status and (status.st_mtime_ns, status.st_size), device, flips, memory)
+    return _kept_predictor(path, status and (status.st_mtime_ns, status.st_size), device, flips, memory, numbers)
 
 
 @lru_cache(maxsize=1)
 def _kept_predictor(
-    path: Path, _version: tuple[int, int] | None, device: torch.device, flips: int, memory: float
+    path: Path, _version: tuple[int, int] | None, device: torch.device, flips: int, memory: float, numbers: str
 ) -> Predictor:
-    return Predictor(load_network(path), device, flips=flips, memory=memory)
+    return Predictor(load_network(path), device, flips=flips, memory=memory, numbers=numbers)
 
 
 def bytes_per_pixel(network: LoadedNetwork) -> float:

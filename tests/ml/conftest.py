@@ -20,7 +20,9 @@ GEOMETRY = Geometry((13.6, 13.6, 13.6), (100.0, -50.0, 25.0), (3, 4, 5))
 def make_network(tmp_path):
     """Writes a small network with random weights, the same for the same arguments; returns its path."""
 
-    def make(architecture="unet", *, name="mito", voxel_size=13.6, amplitude=0.25, context=1, filtering=NO_FILTER):
+    def make(
+        architecture="unet", *, name="mito", voxel_size=13.6, amplitude=0.25, context=1, filtering=NO_FILTER, **more
+    ):
         torch.manual_seed(7)
         settings = {**SMALL[architecture], "context": context}
         network = build_network(architecture, **settings).eval()
@@ -28,7 +30,7 @@ def make_network(tmp_path):
             # Its last layer is linear: without this a random one is negative nearly everywhere.
             torch.nn.init.constant_(network.convolutions[-1].bias, 0.03)
         info = NetworkInfo(
-            name, architecture, settings, (voxel_size,) * 3, preprocessing=filtering, amplitude=amplitude
+            name, architecture, settings, (voxel_size,) * 3, preprocessing=filtering, amplitude=amplitude, **more
         )
         path = tmp_path / f"{name}.safetensors"
         save_network(path, network, info)

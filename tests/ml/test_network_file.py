@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ml.network_file import NetworkInfo, load_info, load_network, save_network
+from ml.network_file import EightBits, NetworkInfo, load_info, load_network, save_network
 from ml.networks import build_network
 from tomo.errors import TomosegError
 from tomo.preprocessing import Preprocessing
@@ -23,6 +23,7 @@ INFO = NetworkInfo(
     amplitude=0.8,
     threshold=0.6,
     history=({"learning_rate": 0.001},),
+    eight_bits=EightBits((3.0, 10.5, 0.25), -0.001),
 )
 
 
@@ -117,6 +118,17 @@ def rewritten(path, **changes):
         ("history", "[" * 5000),
         ("schema", "99"),
         ("preprocessing", "{}"),
+        ("eight_bits", "7"),
+        ("eight_bits", "[3.0, 1.5]"),
+        ("eight_bits", '{"largest": [3.0, 1.5]}'),
+        ("eight_bits", '{"largest": "wide", "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, 0.0], "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, -1.5], "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, 1e-300], "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, Infinity], "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, NaN], "dice_change": 0}'),
+        ("eight_bits", '{"largest": [3.0, 1.5], "dice_change": NaN}'),
+        ("eight_bits", '{"largest": [3.0, 1.5], "dice_change": -40}'),
     ],
 )
 def test_damaged_metadata_is_refused_in_one_sentence(written, name, value):
@@ -124,6 +136,15 @@ def test_damaged_metadata_is_refused_in_one_sentence(written, name, value):
     with pytest.raises(TomosegError) as caught:
         load_network(written[0])
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_an_older_version_has_no_ranges_for_8_bit_numbers(written):
+    path, _ = written
+    raw = path.read_bytes()
+    assert raw.count(b'"eight_bits"') == 1
+    path.write_bytes(raw.replace(b'"eight_bits"', b'"nobodyhere"'))
+    assert load_network(path).info.eight_bits is None
+    assert load_info(path).amplitude == INFO.amplitude
 
 
 def test_weights_that_are_no_numbers_are_refused(written):
