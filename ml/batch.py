@@ -15,6 +15,8 @@ import csv
 import io
 import shutil
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from ml.apply_options import INT8, Applying
 from ml.options import UsageError, option
 from ml.report import Report
 from tomo.errors import TomosegError
-from tomo.files import replacing
+from tomo.files import explain_write_error, replacing
 from tomo.names import tomogram_name
+from tomo.standing import make_folder, standing
 
 SUMMARY = "apply, merge, measure and make surfaces for many tomograms"
 TASKS_PER_WORKER = 3
@@ -81,7 +84,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
             raise UsageError("figures show surfaces: leave out --no-surfaces or --blender")
         blender = blender_for_figures(options.blender, options.output, options.tomograms)
     applying = Applying(**{entry.name: getattr(options, entry.name) for entry in fields(Applying)})
-    with crew_for(options, report) as crew:
+    with crew_for(options, report) as crew, _output_folder(options.output):
         wanted = -(-TASKS_PER_WORKER * crew.most // len(options.tomograms)) if crew.most > 1 else 1
         batch = Batch(
             tuple(path.absolute() for path in options.networks),
@@ -96,22 +99,36 @@ def run(options: Options, report: Report) -> dict[str, Any]:
         )
         plans = [Plan(batch, path.absolute()) for path in options.tomograms]
         rows = Coordinator(plans, crew, report).run()
-        dashboard = crew.dashboard
-    order = [path.name for path in options.tomograms]
-    rows.sort(key=lambda row: order.index(row["tomogram"]))
-    return _result(options, rows, dashboard)
+        order = [path.name for path in options.tomograms]
+        rows.sort(key=lambda row: order.index(row["tomogram"]))
+        return _result(options, rows, crew.dashboard)
+
+
+@contextmanager
+def _output_folder(folder: Path) -> Iterator[None]:
+    """Make it, and within the block not again: a disk that was unplugged leaves an empty mount point, say."""
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise explain_write_error(folder, error) from error
+    with standing([folder]):
+        yield
 
 
 def _result(options: Options, rows: list[dict[str, Any]], dashboard: str | None) -> dict[str, Any]:
     table = options.output / "batch.csv"
-    with replacing(table) as temporary:
-        temporary.write_text(_as_csv(rows), encoding="utf-8")
     failed = [row["tomogram"] for row in rows if row["error"]]
     result: dict[str, Any] = {"output": str(options.output), "table": str(table), "rows": rows, "failed": len(failed)}
     if dashboard:
         result["dashboard"] = dashboard
     if failed:
         result["problem"] = f"{len(failed)} of {len(rows)} tomograms failed ({failed[0]} first): see {table}."
+    try:
+        with replacing(table) as temporary:
+            temporary.write_text(_as_csv(rows), encoding="utf-8")
+    except TomosegError as error:  # the person still reads it on the terminal
+        result["table"] = None
+        result["problem"] = f"{len(failed)} of {len(rows)} tomograms failed, and their table was not written. {error}"
     return result
 
 
@@ -122,7 +139,7 @@ def describe(result: dict[str, Any]) -> str:
     for row in result["rows"]:
         start = f"{row['tomogram']:<{width}}  {row['status']:<7} {row['seconds']:>8.1f}  "
         lines.append(_hanging(start, row["error"] or row["found"]))
-    return "\n".join([*lines, f"Wrote {result['table']}"])
+    return "\n".join([*lines, *([f"Wrote {result['table']}"] if result["table"] else [])])
 
 
 def _hanging(start: str, text: str) -> str:

@@ -12,6 +12,7 @@ from ml.ledger import Ledger, file_key, key_of
 from ml.shared_map import SharedMap
 from tomo.errors import TomosegError
 from tomo.names import result_name, tomogram_name
+from tomo.standing import FolderGone, first_gone, watched
 
 MOST_VOXELS = 2**26  # of a task: some ten seconds, so that little is lost with a worker, and starting costs little
 
@@ -37,18 +38,21 @@ class Batch:
 class Plan:
     """One tomogram's way through a batch. `steps` yields tasks that can be done at once, and is sent their results.
 
-    span: which part of the whole way (0 to 1) the tasks that run now are.
+    span: which part of the whole way (0 to 1) the tasks that run now are. folders: those of its files that stand now.
     """
 
     def __init__(self, batch: Batch, path: Path) -> None:
         self.path, self.name = path, tomogram_name(path)
         self.span = (0.0, 0.0)
         self.began = time.monotonic()
+        self.folders = watched((path, batch.output, *batch.networks))
         self._batch, self._kept = batch, list[bool]()
         self._map: SharedMap | None = None
 
     def steps(self) -> Generator[list[Call], Answers, tuple[str, bool]]:
         """All tasks; returns what was found, in words, and whether nothing had to be done. Raises TomosegError."""
+        if (missing := self.gone()) is not None:
+            raise missing  # before hours of work that could not be kept
         if not self.path.is_file():
             raise TomosegError(f"There is no tomogram {self.path}: check its name.")
         self._ledger = Ledger(self._batch.output / "batch" / f"{self.name}.json")
@@ -60,6 +64,10 @@ class Plan:
             yield from self._results(Path(merged["mask"]), key)
         found = ", ".join(f"{label['name']} {label['voxels']}" for label in merged["labels"])
         return f"{found} voxels", all(self._kept)
+
+    def gone(self) -> FolderGone | None:
+        """The error that names the folder of its files that went away since the batch began; None where all stand."""
+        return first_gone(self.folders)
 
     def note(self, z0: int, statistics: list[list[float]]) -> None:
         """Slices of the map that is being written lie on the disk."""

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ml.batch_plan import Answers, Plan
@@ -138,7 +138,7 @@ class Coordinator:
     def _send(self, turn: Turn, number: int) -> None:
         self._tickets[self._next] = (turn, number)
         turn.sent += 1
-        self._crew.submit(self._next, turn.calls[number])
+        self._crew.submit(self._next, replace(turn.calls[number], folders=turn.plan.folders))
         self._next += 1
 
     def _take(self, ticket: int, answer: dict[str, Any]) -> None:
@@ -167,7 +167,7 @@ class Coordinator:
         answers = [answer["result"] for answer in turn.answers if answer is not None and "result" in answer]
         try:
             if turn.error:
-                turn.calls = turn.steps.throw(TomosegError(turn.error))
+                turn.calls = turn.steps.throw(turn.plan.gone() or TomosegError(turn.error))
             else:
                 turn.calls = turn.steps.send(answers) if turn.begun else next(turn.steps)
         except StopIteration as end:
@@ -207,7 +207,8 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: Any) -> bool:
         if error is None or isinstance(error, Cancelled | UsageError) or not isinstance(error, Exception):
             return False
-        self.error = failure(error)
+        # Where a folder went away, that is the reason, whatever the processes made of it.
+        self.error = str(self._plan.gone() or failure(error))
         return True
 
     def row(self) -> dict[str, Any]:

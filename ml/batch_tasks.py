@@ -23,6 +23,7 @@ from ml.overlap import Behind
 from ml.report import Cancelled, Report, Silent
 from ml.shared_map import RangeWriter
 from tomo.errors import TomosegError
+from tomo.standing import Folder, still_standing
 
 if TYPE_CHECKING:
     from tomo.mrc import Tomogram
@@ -34,11 +35,15 @@ Tell = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Call:
-    """One task. kind: a function of this module's KINDS. arguments: its keywords. title: for the progress."""
+    """One task. kind: a function of this module's KINDS. arguments: its keywords. title: for the progress.
+
+    folders: those that stood when the batch began; if one of them goes away, no task makes it anew.
+    """
 
     kind: str
     arguments: dict[str, Any]
     title: str
+    folders: tuple[Folder, ...] = ()
 
 
 class TaskReport:
@@ -93,7 +98,7 @@ def failure(error: Exception) -> str:
 def perform(call: Call, threads: int, tell: Tell) -> dict[str, Any]:
     """Do one task with so many CPU cores; returns its answer. Raises Cancelled."""
     outcome = Outcome()
-    with _ALONE, outcome:
+    with _ALONE, outcome, still_standing(call.folders):
         from ml.threads import limit_products
 
         limit_products(threads)

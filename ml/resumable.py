@@ -24,7 +24,7 @@ from tomo.files import explain_write_error, require_space, write_json
 from tomo.geometry import Geometry
 from tomo.mrc import MrcWriter
 from tomo.mrc_header import HEADER_BYTES
-from tomo.standing import make_folder
+from tomo.standing import FolderGone, make_folder
 
 if os.name == "posix":
     import fcntl
@@ -43,8 +43,9 @@ def unfinished_files(path: Path) -> tuple[Path, Path]:
 class ResumableWriter(MrcWriter):
     """An MrcWriter for slabs that come in order; `done` is the number of slices that an earlier run has left.
 
-    identity: JSON-able, what the map is made of. After Cancelled, Ctrl+C or a kill the finished slices stay for the
-    next run; after any other error nothing is left. Two runs cannot write the same map at once.
+    identity: JSON-able, what the map is made of. After Cancelled, Ctrl+C, a kill, or where a folder went away (the
+    tomogram's, say, on another disk), the finished slices stay for the next run; after any other error nothing is
+    left. Two runs cannot write the same map at once.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class ResumableWriter(MrcWriter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        file, keep = self._file, isinstance(error, Cancelled | KeyboardInterrupt | GeneratorExit)
+        file, keep = self._file, isinstance(error, Cancelled | KeyboardInterrupt | GeneratorExit | FolderGone)
         assert file is not None
         try:
             if error is None:

@@ -38,7 +38,7 @@ class Folder:
         return f"The folder {self.path} is gone: put it back, or name it where it is now, and start the step again."
 
 
-_watched: list[Folder] = []  # by the step that this process does; a worker does one at a time
+_watched: list[Folder] = []  # by the step, or the part of one, that this process does: one at a time
 
 
 @contextmanager
@@ -47,16 +47,27 @@ def standing(paths: Iterable[Path]) -> Iterator[None]:
 
     Raises FolderGone in place of another TomosegError or OSError where one of them has gone: that is the reason.
     """
-    before = len(_watched)
-    _watched.extend(dict.fromkeys(folder for path in paths for folder in _folders_of(path)))
+    with still_standing(folder for path in paths for folder in _folders_of(path)):
+        yield
+
+
+@contextmanager
+def still_standing(folders: Iterable[Folder]) -> Iterator[None]:
+    """As `standing`, of folders that stood when another process, `watched` there, began the step that this is part of.
+
+    They may be gone before this part begins.
+    """
+    own = list(dict.fromkeys(folders))
+    _watched.extend(own)
     try:
         yield
     except (OSError, TomosegError) as error:
-        if isinstance(error, FolderGone) or (missing := gone()) is None:
+        if isinstance(error, FolderGone) or (missing := first_gone(_watched)) is None:
             raise
         raise missing from error
     finally:
-        del _watched[before:]
+        for folder in own:
+            _watched.remove(folder)
 
 
 def _folders_of(path: Path) -> Iterator[Folder]:
@@ -76,17 +87,27 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def gone(around: Path | None = None) -> FolderGone | None:
-    """The error that names the outermost folder that is gone, of all or of those `around` a path; None for none."""
-    place = None if around is None else around.absolute()
-    missing = [one for one in _watched if (place is None or place.is_relative_to(one.path)) and not one.stands]
+def watched(paths: Iterable[Path]) -> tuple[Folder, ...]:
+    """The folders watched now that hold one of `paths`."""
+    places = [path.absolute() for path in paths]
+    return tuple(dict.fromkeys(one for one in _watched if any(place.is_relative_to(one.path) for place in places)))
+
+
+def first_gone(folders: Iterable[Folder]) -> FolderGone | None:
+    """The error that names the outermost of them that is gone; None where all stand."""
+    missing = [one for one in folders if not one.stands]
     return FolderGone(str(min(missing, key=lambda one: len(one.path.parts)))) if missing else None
+
+
+def gone(path: Path) -> FolderGone | None:
+    """The error that names the outermost watched folder around a path that is gone; None for none."""
+    return first_gone(watched([path]))
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those around it, but none that stood when the step began. Raises FolderGone and OSError."""
     place = folder.absolute()
-    stood = [one.path for one in _watched if place.is_relative_to(one.path)]
+    stood = [one.path for one in watched([folder])]
     if not stood:
         folder.mkdir(parents=True, exist_ok=True)
         return

@@ -11,10 +11,11 @@ import psutil
 import pytest
 from distributed import KilledWorker, LocalCluster
 
+import ml.batch
 from ml import batch_dask
-from ml.batch import Options, run
+from ml.batch import Options, describe, run
 from ml.batch_dask import KILLED, DaskCrew
-from ml.cli import main
+from ml.cli import main, run_step
 from ml.options import UsageError
 from ml.report import Cancelled, Silent
 from tomo.errors import TomosegError
@@ -91,6 +92,43 @@ def test_killed_workers_change_nothing_and_a_bad_file_stops_nothing(cells, tmp_p
     batch(cells, tmp_path / "one", workers=1, threads=1)
     assert maps(tmp_path / "many") == maps(tmp_path / "one")
     assert open_tomogram(tmp_path / "one" / "segmentations" / "cell1__mito.mrc").data.std() > 0
+
+
+def test_an_output_folder_that_goes_away_is_told_for_each_tomogram_and_is_not_made_anew(cells, tmp_path):
+    """As a disk that is unplugged or a share that is unmounted while processes of the batch work on it."""
+    output, away = tmp_path / "out", tmp_path / "away"
+    result = batch(cells, output, Watcher(lambda: output.rename(away)), workers=2, threads=2)
+    sentence = f"The folder {output} is gone: put it back, or name it where it is now, and start the step again."
+    assert [row["error"] for row in result["rows"]] == [sentence, sentence]
+    assert result["table"] is None
+    assert result["problem"] == f"2 of 2 tomograms failed, and their table was not written. {sentence}"
+    assert "Wrote" not in describe(result)
+    assert not output.exists()
+    assert list(away.rglob(".*.part"))
+    away.rename(output)
+    lines = Watcher(None)
+    assert batch(cells, output, lines, workers=2, threads=2)["failed"] == 0
+    batch(cells, tmp_path / "never", workers=1, threads=1)
+    assert maps(output) == maps(tmp_path / "never")
+    assert not list(output.rglob(".*.part"))
+
+
+def test_where_the_tomograms_go_away_what_is_done_of_their_maps_stays(cells, tmp_path):
+    disk, output = tmp_path / "disk", tmp_path / "out"
+    disk.mkdir()
+    there = tuple(path.rename(disk / path.name) for path in cells[1])
+    options = Options(there, (cells[0],), output, threshold=(0.3,), measure=False, surfaces=False, workers=2, threads=2)
+    result = run_step(ml.batch, options, Watcher(lambda: disk.rename(tmp_path / "away")))
+    told = f"The folder {disk} is gone"
+    assert all(row["error"].startswith(told) for row in result["rows"] if row["error"])
+    assert result["rows"][1]["error"]
+    assert not disk.exists()
+    assert Path(result["table"]).read_text().count(told) == result["failed"]
+    left = [path.stat().st_ino for path in output.rglob(".*.part")]
+    assert result["rows"][0]["status"] == "done" or left
+    (tmp_path / "away").rename(disk)
+    assert run_step(ml.batch, options, Silent())["failed"] == 0
+    assert set(left) <= {path.stat().st_ino for path in output.rglob("*.mrc")}  # gone on with, not begun anew
 
 
 @contextmanager
