@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.inputs import write_network, write_tomogram
 from bench.process import Measured, measured, tomoseg
+from ml.apply_options import FLOAT32, INT8
 
 SIDE, QUICK_SIDE = 4096, 1024
 CPU_AIM, MEMORY_AIM = 15.0, 2000.0
@@ -25,7 +26,7 @@ for z in range(0, tomogram.shape[0], 4):
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """Start-up, preprocessing, both networks, two depths, and eight flips."""
+    """Start-up, preprocessing, both networks, 8-bit numbers, two depths, and eight flips."""
     side = QUICK_SIDE if quick else SIDE
     tiny = write_tomogram(folder / "tiny.mrc", (2, 64, 64), preprocessed=True)
     networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "classic")}
@@ -35,11 +36,18 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
     for name, taken in idle.items():
         yield _row(f"start-up: apply {name} to 64×64×2", taken)
     yield _preprocessing(folder, side)
-    plan = [("default", 8, 1), ("default", 16, 1), ("default", 2, 8), ("classic", 2, 1)]
-    for name, depth, flips in plan:
+    plan = [
+        ("default", 8, 1, FLOAT32),
+        ("default", 8, 1, INT8),
+        ("default", 16, 1, FLOAT32),
+        ("default", 2, 8, FLOAT32),
+        ("classic", 2, 1, FLOAT32),
+    ]
+    for name, depth, flips, numbers in plan:
         tomogram = write_tomogram(folder / f"{depth}.mrc", (depth, side, side), preprocessed=True)
-        taken = _apply(networks[name], tomogram, folder, flips)
+        taken = _apply(networks[name], tomogram, folder, flips, numbers=numbers)
         what = f"apply {name} to {side}×{side}×{depth}" + (f", mean of {flips} flips" if flips > 1 else "")
+        what += ", 8-bit numbers" if numbers == INT8 else ""
         row = _row(what, taken)
         per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
         row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
@@ -77,8 +85,10 @@ def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
     return {**row, "cpu_seconds_per_4096_slice": round(per_slice, 2)}
 
 
-def _apply(network: Path, tomogram: Path, folder: Path, flips: int = 1, device: str = "cpu") -> Measured:
-    words = ("--output", folder / "maps", "--flips", flips, "--device", device, "--json")
+def _apply(
+    network: Path, tomogram: Path, folder: Path, flips: int = 1, device: str = "cpu", numbers: str = FLOAT32
+) -> Measured:
+    words = ("--output", folder / "maps", "--flips", flips, "--device", device, "--numbers", numbers, "--json")
     return tomoseg("apply", network, tomogram, *words)
 
 

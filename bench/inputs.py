@@ -1,5 +1,6 @@
 """What the benchmarks work on: noise of any size, maps, and networks with random weights (as fast as trained ones)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ def write_map(path: Path, shape: tuple[int, int, int], dtype: Any, seed: int) ->
 
 
 def write_network(path: Path, name: str) -> Path:
-    """The network `default` or `classic`, not trained."""
+    """The network `default` or `classic`, not trained; the first knows its ranges on noise, for 8-bit numbers."""
     import torch
 
-    from ml.network_file import NetworkInfo, save_network
+    from ml.eight_bits import watched
+    from ml.network_file import EightBits, LoadedNetwork, NetworkInfo, save_network
     from ml.networks import build_network, preset
 
     torch.manual_seed(0)
@@ -46,5 +48,11 @@ def write_network(path: Path, name: str) -> Path:
     if name == "default":
         settings["context"] = CONTEXT
     info = NetworkInfo("feature", architecture, settings, GEOMETRY.voxel_size)
-    save_network(path, build_network(architecture, **settings).eval(), info)
+    network = LoadedNetwork(build_network(architecture, **settings).eval(), info)
+    if name == "default":
+        module: Any = network.for_applying(torch.device("cpu")).module
+        with watched(module) as largest:
+            module(torch.randn(1, CONTEXT, 512, 512))
+        info = replace(info, eight_bits=EightBits(tuple(largest), 0.0))
+    save_network(path, network.module, info)
     return path

@@ -140,6 +140,20 @@ class ApplySettings:
         name="Memory (GB)", description="Memory that the step may use at most", default=2.0, min=0.1
     )
     device: EnumProperty(name="Device", description="Where the network runs", items=DEVICES)  # type: ignore[valid-type]
+    numbers: EnumProperty(  # type: ignore[valid-type]
+        name="Numbers",
+        description="What the network computes with on the processor; a graphics card has its own",
+        items=(
+            ("float32", "32 Bits", "Exact, and comparable with what others have computed"),
+            (
+                "int8",
+                "8 Bits",
+                "Fast: the network takes about a third of the time, and the map is nearly the same (Dice within "
+                "0.005 in 15 networks). For the default network, trained by this version; not for a graphics card",
+            ),
+        ),
+        default="float32",
+    )
     rescale: BoolProperty(  # type: ignore[valid-type]
         name="Rescale",
         description="Rescale a tomogram whose voxel size differs from the network's by more than 5 %",

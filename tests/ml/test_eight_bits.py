@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from ml import apply, batch, eight_bits, recipes
-from ml.eight_bits import EightBitUNet, _halved, _Layer, in_eight_bits, require_eight_bits, watched
+from ml.eight_bits import EightBitUNet, _halved, _in_whole_numbers, _Layer, in_eight_bits, require_eight_bits, watched
 from ml.learning import Request, learn
 from ml.network_file import EightBits, load_info, load_network, save_network
 from ml.networks import build_network
@@ -106,6 +106,16 @@ def test_processors_without_8_bit_instructions_make_the_same_bits(instructions):
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", HASH], env=environment, cwd=root, capture_output=True, check=True)
     assert done.stdout.decode().strip() == digest()
+
+
+def test_weights_are_rounded_so_that_kernels_keep_their_sums():
+    weights = torch.randn(5, 7, 3, 3, generator=torch.Generator().manual_seed(2))
+    whole, steps = _in_whole_numbers(weights, 63)
+    assert torch.equal(whole, whole.round())
+    assert 62 <= whole.abs().amax(dim=(1, 2, 3)).min() <= whole.abs().max() <= 63
+    assert (whole - weights / steps).abs().max() < 1
+    assert (whole - weights / steps).sum(dim=(2, 3)).abs().max() < 0.51
+    assert ((weights / steps).round() - weights / steps).sum(dim=(2, 3)).abs().max() > 1  # one by one
 
 
 def test_pooling_takes_the_largest_of_four():
@@ -205,7 +215,7 @@ def test_a_run_never_goes_on_with_a_map_in_other_numbers(ranged, make_tomogram, 
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        ({"architecture": "classic"}, "for the default network, not for EMAN2's"),
+        ({"architecture": "classic"}, "for the default network, not for EMAN2's, as that of mito"),
         ({}, "does not know its ranges .*: train it further"),
         ({"eight_bits": EightBits((3.0,) * 7, -0.031)}, r"cost the network of mito 0\.031 of the Dice"),
         ({"eight_bits": EightBits((3.0,) * 9, 0.0)}, "do not fit its layers"),
@@ -216,13 +226,13 @@ def test_networks_that_cannot_are_told_what_to_do(make_network, network, words):
     path = make_network(**network)
     with pytest.raises(TomosegError, match=words) as refused:
         Predictor(load_network(path), CPU, numbers="int8")
-    assert str(refused.value).endswith("use --numbers float32.")
+    assert str(refused.value).endswith("apply it with 32 bits (--numbers float32).")
     assert Predictor(load_network(path), CPU).predict(np.ones((1, 20, 20), np.float32)).shape == (1, 20, 20)
 
 
 def test_they_are_for_the_processor_and_only_for_some(ranged, monkeypatch):
     loaded = load_network(ranged())
-    with pytest.raises(TomosegError, match="are for the CPU: use --device cpu"):
+    with pytest.raises(TomosegError, match="are for the CPU: choose the device cpu"):
         in_eight_bits(loaded, torch.device("cuda"))
     monkeypatch.setattr(eight_bits, "supported", lambda: False)
     with pytest.raises(TomosegError, match="need a processor of Intel or AMD with AVX2"):

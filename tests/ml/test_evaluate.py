@@ -50,6 +50,13 @@ def options(folder, **changes):
     return Options(*both, **values)
 
 
+def test_the_network_is_applied_in_the_numbers_asked_for(pair):
+    exact = evaluate.run(options(pair), Silent())
+    found = evaluate.run(options(pair, numbers="int8"), Silent())
+    assert found["threshold"] == exact["threshold"]
+    assert 0 < abs(found["dice"] - exact["dice"]) < 0.05
+
+
 def test_the_result_has_the_keys_of_the_contract(pair):
     result = evaluate.run(options(pair), Silent())
     assert sorted(result) == sorted(KEYS)

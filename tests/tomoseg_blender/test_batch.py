@@ -72,11 +72,13 @@ def test_the_panels_settings_reach_the_worker(part, network, project, monkeypatc
     group, batch = bpy.context.scene.tomoseg, part("tomoseg_blender.operators.batch")
     group.apply.flips, group.apply.threads, group.merge.trained_thresholds = "8", 3, True
     group.features["bar"].threshold = 0.25
+    group.apply.numbers = "int8"
     options = {"place": "scheduler", "scheduler": "tcp://node:8786", "tables": False, "surfaces": True}
     options |= {"workers": 4, "figures": True}
     monkeypatch.setattr(batch, "_this_blender", lambda: "/opt/blender")
     request = batch.batch_request(bpy.context.scene, ["cell"], options)
     assert (request["flips"], request["threads"], request["threshold"]) == (8, 3, [0.25])
+    assert request["numbers"] == "int8"
     assert (request["measure"], request["surfaces"], request["scheduler"]) == (False, True, "tcp://node:8786")
     assert "workers" not in request
     assert request["blender"] == "/opt/blender"

@@ -12,7 +12,7 @@ from ..settings import BatchSettings, settings_of
 from .apply import named_tomograms
 from .common import Action
 
-SHARED = ("threads", "memory", "device", "rescale", "half")  # with applying to one tomogram
+SHARED = ("numbers", "threads", "memory", "device", "rescale", "half")  # with applying to one tomogram
 
 
 class TOMOSEG_OT_batch(BatchSettings, Action, Operator):

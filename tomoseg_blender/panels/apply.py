@@ -28,6 +28,9 @@ class TOMOSEG_PT_apply(TomosegPanel, Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.row().prop(group.apply, "flips", expand=True)
+        row = layout.row()
+        row.active = group.apply.device in ("auto", "cpu")
+        row.prop(group.apply, "numbers", expand=True)
         for name in ("threads", "memory", "device", "rescale", "half"):
             layout.prop(group.apply, name)
         row = step_row(layout, context, group.reasons.apply)
