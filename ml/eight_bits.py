@@ -14,6 +14,7 @@ torch's types for quantisation (torch.quint8) are being given up.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,8 @@ class EightBitUNet(SegmentationNetwork):
 
     largest: of the input's absolute values, then of each layer's output, the way down first (`watched`).
     """
+
+    layout = torch.contiguous_format
 
     def __init__(self, network: UNet, largest: Sequence[float]) -> None:
         super().__init__()
@@ -62,8 +65,7 @@ class EightBitUNet(SegmentationNetwork):
 
     def forward(self, batch: Tensor) -> Tensor:
         """(n, context, y, x) in standard deviations → logits (n, 1, y, x)."""
-        whole = (batch * self._steps).round_().add_(MIDDLE).clamp_(0, LARGEST).to(torch.uint8)
-        found = nn.functional.pixel_unshuffle(whole, self.fold).contiguous(memory_format=torch.channels_last)
+        found = self._folded(batch)
         kept: list[Tensor] = []
         for one, other in self._down:
             found = other(one(_halved(found) if kept else found))
@@ -72,7 +74,21 @@ class EightBitUNet(SegmentationNetwork):
         for one, other in reversed(self._up):
             found = nn.functional.interpolate(found, scale_factor=2.0, mode="nearest")
             found = other(one(torch.cat([kept.pop(), found], dim=1)))
-        return nn.functional.pixel_shuffle(self.head(found), self.fold)
+        return nn.functional.pixel_shuffle(self.head(found).contiguous(), self.fold)
+
+    def _folded(self, batch: Tensor) -> Tensor:
+        """The input in whole numbers, ordered as pixel_unshuffle does: (n, context × fold², y / fold, x / fold) uint8.
+
+        Slice by slice into its place, which takes a third of the time of torch's own operators.
+        """
+        count, context, height, width = batch.shape
+        fold, place = self.fold, (height // self.fold, width // self.fold)
+        whole = torch.empty((count, *place, context, fold, fold), dtype=torch.uint8)
+        for number in range(context):
+            plane = (batch[:, number] * self._steps).round_().add_(MIDDLE).clamp_(0, LARGEST).to(torch.uint8)
+            for y, x in product(range(fold), range(fold)):
+                whole[..., number, y, x] = plane[:, y::fold, x::fold]
+        return whole.view(count, *place, -1).permute(0, 3, 1, 2)
 
     def to_map(self, output: Tensor) -> Tensor:
         """The probability of the feature, 0 to 1."""

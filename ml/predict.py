@@ -132,7 +132,7 @@ class Predictor:
         total = None
         for turned in _turned(batch) if self._flips > 1 else iter([(batch, 0, False)]):
             image, quarter, flipped = turned
-            found = self._network.map_of(image.contiguous(memory_format=torch.channels_last)).float()
+            found = self._network.map_of(image.contiguous(memory_format=self._network.module.layout)).float()
             found = _turned_back(found, quarter, flipped)
             total = found if total is None else total.add_(found)
         assert total is not None

@@ -127,7 +127,7 @@ def _require_inside(path: Path, folder: Path) -> None:
 def _network(folder: Path) -> list[Path]:
     import torch
 
-    from ml.network_file import NetworkInfo, save_network
+    from ml.network_file import EightBits, NetworkInfo, save_network
     from ml.networks import build_network
 
     paths = []
@@ -137,7 +137,9 @@ def _network(folder: Path) -> list[Path]:
     ):
         torch.manual_seed(7)
         network = build_network(architecture, **settings).eval()
-        info = NetworkInfo("actin", architecture, settings, (10.0,) * 3, history=({"learning_rate": 0.1},))
+        ranges = EightBits((3.0, 2.5, 1.5, 2.0, 1.0, 3.0, 4.5), -0.001) if architecture == "unet" else None
+        history = ({"learning_rate": 0.1},)
+        info = NetworkInfo("actin", architecture, settings, (10.0,) * 3, history=history, eight_bits=ranges)
         paths.append(folder / f"{architecture}.safetensors")
         save_network(paths[-1], network, info)
     return paths
@@ -146,13 +148,19 @@ def _network(folder: Path) -> list[Path]:
 def _read_network() -> Reader:
     import torch
 
+    from ml.eight_bits import in_eight_bits, supported
     from ml.network_file import load_info, load_network
 
     def read(path: Path) -> None:
-        load_info(path)
-        loaded = load_network(path)
+        info, loaded = load_info(path), load_network(path)
+        image = torch.zeros(1, loaded.context, loaded.stride * 4, loaded.stride * 4)
         with torch.inference_mode():
-            loaded.map_of(torch.zeros(1, loaded.context, loaded.stride * 4, loaded.stride * 4))
+            loaded.map_of(image)
+        if info.eight_bits is not None and supported():
+            device = torch.device("cpu")
+            whole = in_eight_bits(loaded.for_applying(device), device)
+            with torch.inference_mode():
+                whole.map_of(image)
 
     return read
 
