@@ -195,8 +195,8 @@ def require_eight_bits(info: NetworkInfo) -> EightBits:
         )
     if info.eight_bits is None:
         raise TomosegError(
-            f"The network of {info.feature} does not know its ranges for 8-bit numbers, which training measures: "
-            f"train it further, or {INSTEAD}."
+            f"The network of {info.feature} does not know its ranges for 8-bit numbers, which are measured when a "
+            f"training is done: train it further, or {INSTEAD}."
         )
     if not info.eight_bits.dice_change >= -MOST_LOST:
         raise TomosegError(

@@ -142,7 +142,7 @@ class ApplySettings:
     device: EnumProperty(name="Device", description="Where the network runs", items=DEVICES)  # type: ignore[valid-type]
     numbers: EnumProperty(  # type: ignore[valid-type]
         name="Numbers",
-        description="What the network computes with on the processor; a graphics card has its own",
+        description="What the network computes with on the processor",
         items=(
             ("float32", "32 Bits", "Exact, and comparable with what others have computed"),
             (

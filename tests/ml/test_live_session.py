@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml import live_learner, live_session, live_view, train
+from ml import eight_bits, live_learner, live_session, live_view, train
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX
 from ml.live_session import Session
@@ -310,6 +310,8 @@ def test_finishing_is_the_batch_training_to_the_bit(project):
     assert live == batch
     weights, expected = load_network(files[0]), tmp_network(written[files[0]], project)
     assert weights.info.amplitude == expected.info.amplitude
+    assert weights.info.eight_bits == expected.info.eight_bits
+    assert weights.info.eight_bits is not None or not eight_bits.supported()
     for name, values in weights.module.state_dict().items():
         assert torch.equal(values, expected.module.state_dict()[name]), name
     for path in files[1:3]:

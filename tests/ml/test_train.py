@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import train
+from ml import eight_bits, train
 from ml.cli import run_step
 from ml.network_file import load_info, load_network
 from ml.options import UsageError
@@ -93,6 +93,9 @@ def test_going_on_offers_the_last_learning_rate_and_keeps_the_history(trainset, 
     train.run(options(trainset, tmp_path, from_trained=tmp_path / "ring.safetensors", iterations=1), report)
     second = load_info(tmp_path / "ring.safetensors")
     assert len(second.history) == 2
+    if eight_bits.supported():
+        assert len(first.eight_bits.largest) == len(second.eight_bits.largest) == 15
+        assert first.eight_bits != second.eight_bits  # measured anew
     assert f"learning rate {first.learning_rate:g}." in report.lines[0]
 
 
@@ -117,7 +120,8 @@ def test_cancelling_keeps_the_best_network_so_far(trainset, tmp_path, few_steps)
 
 def test_classic_trains_through_the_same_verb(trainset, tmp_path):
     result = train.run(options(trainset, tmp_path, network="classic", iterations=1, batch_size=40), Silent())
-    assert load_info(tmp_path / "ring.safetensors").architecture == "classic"
+    info = load_info(tmp_path / "ring.safetensors")
+    assert (info.architecture, info.eight_bits) == ("classic", None)
     assert result["iterations"] == 1
 
 
