@@ -179,6 +179,8 @@ def _check_names(options: Options) -> None:
     seen: dict[str, Path] = {}
     for path in options.tomograms:
         if (other := seen.setdefault(tomogram_name(path), path)) is not path:
+            if other.resolve() == path.resolve():
+                raise TomosegError(f"{path} is named twice: leave one of them out.")
             raise TomosegError(f"{other} and {path} have one name: give them to two batches with two output folders.")
 
 

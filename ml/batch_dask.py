@@ -1,8 +1,11 @@
 """A batch's tasks on Dask's workers: they are sent, watched, and done again where a worker is lost."""
 
 import math
+import pickle
 import queue
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, get_worker
@@ -21,6 +24,8 @@ KILLED = (
     "--workers, and give the same command again."
 )
 QUIET_SECONDS = 15.0  # without any worker, before the user is told
+FETCH_SECONDS = 5.0
+RENEW_SECONDS = 30.0  # Dask itself counts a worker as lost after 15
 
 
 class DaskCrew:
@@ -28,7 +33,7 @@ class DaskCrew:
 
     threads: CPU cores for each task; None for as many as the worker has. most: workers to expect, for the size of
     tasks. place: the scheduler's name in sentences. dashboard: the address of the pages that show what Dask does, where
-    there are some. patience: seconds to go on without any worker.
+    there are some. patience: seconds to go on without any worker. renew: called now and then, to replace lost workers.
     """
 
     def __init__(
@@ -41,13 +46,15 @@ class DaskCrew:
         most: int,
         dashboard: str | None = None,
         patience: float = math.inf,
+        renew: Callable[[], None] | None = None,
     ) -> None:
         self._client, self._report, self._place, self._threads = client, report, place, threads
         self.most, self.dashboard, self._patience = most, dashboard, patience
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._futures: dict[int, Future[Any]] = {}
         self._run = f"tomoseg-{time.time_ns():x}"
-        self._alive = self._had_workers = time.monotonic()
+        self._alive = self._had_workers = self._renewed = time.monotonic()
+        self._renew = renew
         self._told = False
         client.subscribe_topic(TOPIC, self._event)
         client.subscribe_topic("all", self._happened)
@@ -61,23 +68,31 @@ class DaskCrew:
 
     def submit(self, ticket: int, call: Call) -> None:
         key = f"{self._run}-{ticket}"
-        future = self._client.submit(perform_there, call, self._threads, key, key=key, pure=False)
+        parcel = pickle.dumps(_Parcel(call, self._threads, key))
+        future = self._client.submit(pickle.loads, parcel, key=key, pure=False)
         self._futures[ticket] = future
         future.add_done_callback(lambda _: self._news.put(("done", ticket)))
 
     def wait(self, hear: Hear) -> list[tuple[int, dict[str, Any]]]:
         """The answers that have come; tells what tasks report. Raises TomosegError where the scheduler is gone."""
         self._watch()
-        answers, patience = [], POLL_SECONDS
+        answers, again, patience = [], [], POLL_SECONDS
         while (news := _next(self._news, patience)) is not None:
             patience = 0.0
             kind, what = news
             if kind == "done" and what in self._futures:
-                answers.append((what, self._answer(self._futures.pop(what))))
+                answer = self._answer(self._futures[what])
+                if answer is None:
+                    again.append(what)
+                else:
+                    del self._futures[what]
+                    answers.append((what, answer))
             elif kind == "event" and what["key"].startswith(self._run):
                 hear(int(what["key"].rpartition("-")[2]), what["event"])
             elif kind == "lost":
                 self._report.log("A worker was lost: its tasks are done again by another.")
+        for ticket in again:
+            self._news.put(("done", ticket))
         return answers
 
     def close(self) -> None:
@@ -102,19 +117,34 @@ class DaskCrew:
             raise self._gone()
         if now - self._had_workers > self._patience:
             raise self._gone()
+        if self._renew is not None and now - self._renewed > RENEW_SECONDS:
+            self._renewed = now
+            self._renew()
         if not self._told and now - self._had_workers > QUIET_SECONDS:
             self._told = True
             self._report.log(f"No worker has come to {self._place} yet: the batch waits for one.")
 
-    def _answer(self, future: "Future[Any]") -> dict[str, Any]:
+    def _answer(self, future: "Future[Any]") -> dict[str, Any] | None:
+        """None where it was lost with its worker before it could be fetched: the task is being done again."""
+        if future.status in ("pending", "lost"):
+            time.sleep(POLL_SECONDS)
+            return None
         if future.status == "finished":
-            answer: dict[str, Any] = future.result()
+            try:
+                answer: dict[str, Any] = future.result(FETCH_SECONDS)
+            except TimeoutError:
+                return None  # without a limit, and without a worker, this would wait for ever
             return answer
         if future.status != "error":
             raise self._gone()
         error = future.exception()
         if isinstance(error, KilledWorker):
             return {"error": KILLED}
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in ("ml", "tomo"):
+            raise TomosegError(
+                f"{self._place} has a worker whose Python lacks Tomoseg ({error}): start its workers from Tomoseg's "
+                "environment, then give the same command again; the batch goes on where it stopped."
+            )
         return {"error": sentence_for(error) or f"Its task failed at {self._place} ({type(error).__name__}: {error})."}
 
     def _gone(self) -> TomosegError:
@@ -122,6 +152,22 @@ class DaskCrew:
             f"{self._place} does not answer any more: start it again, and give the same command; the batch goes on "
             "where it stopped."
         )
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """A task that is done by unpacking it.
+
+    Dask unpacks what a task consists of before the task begins, and a worker that cannot, since its Python lacks
+    Tomoseg, ends without a word. `pickle.loads` every worker has: so the task fails, and says why.
+    """
+
+    call: Call
+    threads: int | None
+    key: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return perform_there, (self.call, self.threads, self.key)
 
 
 def perform_there(call: Call, threads: int | None, key: str) -> dict[str, Any]:

@@ -6,10 +6,8 @@ user of the machine could give them work. Jobs of a cluster do the same over its
 
 import asyncio
 import importlib.util
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,111 +28,6 @@ SMALL_BYTES = 100_000_000  # of all tomograms: done in less time than processes 
 OVERHEAD_BYTES = 600_000_000  # of a process, beside --memory
 ANSWER_SECONDS = 10
 RESTART_SECONDS = 300.0  # for lost processes of this machine to be replaced
-CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """The YAML file of --cluster: which jobs are submitted; each is one process that takes tasks.
-
-    cluster: slurm, pbs or lsf. jobs: how many. cores and memory: of each job. python: to be started in the jobs.
-    directives: further lines of the job scripts' head. setup: shell lines before the worker starts.
-    """
-
-    cluster: str
-    jobs: int
-    cores: int
-    memory: str
-    walltime: str | None = None
-    queue: str | None = None
-    account: str | None = None
-    interface: str | None = None
-    python: str | None = None
-    directives: tuple[str, ...] = ()
-    setup: tuple[str, ...] = ()
-
-
-def read_jobs(path: Path) -> Jobs:
-    """Read the YAML file; raises TomosegError, in one sentence, for what in it is not known or not possible."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TomosegError(f"{path} is no YAML ({' '.join(str(error).split())[:100]}): correct it.") from error
-    known = {entry.name: entry for entry in fields(Jobs)}
-    if not isinstance(found, Mapping):
-        raise TomosegError(f"{path} must hold lines such as `cluster: slurm`: known keys are {', '.join(known)}.")
-    if unknown := [str(key) for key in found if key not in known]:
-        raise TomosegError(f"{path} has the unknown key {unknown[0]!r}: known are {', '.join(known)}.")
-    if missing := [key for key in ("cluster", "jobs", "cores", "memory") if key not in found]:
-        raise TomosegError(f"{path} lacks the key {missing[0]!r}: give it a value.")
-    return Jobs(**{key: _value(path, key, value) for key, value in found.items()})
-
-
-def _value(path: Path, key: str, value: Any) -> Any:
-    """One value of the YAML file, checked; times and sizes that YAML takes for numbers are texts again."""
-    if key == "cluster":
-        fits = value in CLUSTERS
-    elif key in ("jobs", "cores"):
-        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    elif key in ("directives", "setup"):
-        fits = isinstance(value, list) and all(isinstance(line, str) and "\n" not in line for line in value)
-    else:
-        fits = isinstance(value, str) and "\n" not in value
-    if key == "memory" and fits:
-        fits = _bytes(value) >= 1e8
-    if not fits:
-        wanted = {
-            "cluster": f"one of {', '.join(CLUSTERS)}",
-            "memory": "a size such as 16 GB",
-            "jobs": "a number from 1",
-            "cores": "a number from 1",
-            "directives": "a list of lines",
-            "setup": "a list of lines",
-            "walltime": 'a text in quotes, such as "04:00:00"',
-        }
-        raise TomosegError(f"{path} has {key}: {value!r}, which must be {wanted.get(key, 'a text of one line')}.")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _bytes(text: str) -> float:
-    from dask.utils import parse_bytes
-
-    try:
-        return float(parse_bytes(text))
-    except ValueError:
-        return 0.0
-
-
-def job_cluster(jobs: Jobs, folder: Path, security: Any = None) -> Any:
-    """dask-jobqueue's cluster of these jobs, none submitted yet. folder: for keys and logs, seen by all machines."""
-    import dask_jobqueue
-
-    settings: dict[str, Any] = {
-        "cores": jobs.cores,
-        "processes": 1,
-        "memory": jobs.memory,
-        "walltime": jobs.walltime,
-        "queue": jobs.queue,
-        "interface": jobs.interface,
-        "python": jobs.python,
-        "job_name": "tomoseg",
-        "job_extra_directives": list(jobs.directives),
-        "job_script_prologue": list(jobs.setup),
-        "log_directory": str(folder / "jobs"),
-        "worker_extra_args": ["--no-dashboard"],
-        "scheduler_options": {"dashboard": False, "dashboard_address": None},
-        "security": security,
-        "shared_temp_directory": str(folder),
-    }
-    # LSF calls the account a project, and does not check memory in words.
-    settings["project" if jobs.cluster == "lsf" else "account"] = jobs.account
-    if jobs.cluster == "lsf":
-        settings |= {"mem": math.ceil(_bytes(jobs.memory)), "lsf_units": "mb"}
-    return getattr(dask_jobqueue, CLUSTERS[jobs.cluster])(**settings)
 
 
 @contextmanager
@@ -148,7 +41,7 @@ def crew_for(options: "Options", report: Report) -> Iterator["Here | DaskCrew"]:
         with _scheduler(options.scheduler, options.threads or None, report) as crew:
             yield crew
     elif options.cluster is not None:
-        with _jobs(read_jobs(options.cluster), options, report) as crew:
+        with _jobs(options.cluster, options, report) as crew:
             yield crew
     elif (workers := options.workers or _suiting(options)) > 1:
         with _processes(workers, max(1, (options.threads or available_cores()) // workers), report) as crew:
@@ -276,27 +169,26 @@ def end_processes(cluster: Any) -> None:
 
 
 @contextmanager
-def _jobs(jobs: Jobs, options: "Options", report: Report) -> Iterator["DaskCrew"]:
+def _jobs(path: Path, options: "Options", report: Report) -> Iterator["DaskCrew"]:
+    """Jobs of a cluster. Raises TomosegError for what is wrong in the YAML file, and where no job is accepted."""
     from distributed import Client
-    from distributed.security import Security
 
     from ml.batch_dask import DaskCrew
+    from ml.cluster_jobs import Submission, cluster_of, read_jobs, require_commands
 
+    jobs = read_jobs(path)
+    require_commands(jobs)
     folder = options.output.absolute() / "batch"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _configured():
+    with _configured(), cluster_of(jobs, folder) as cluster, Client(cluster) as client:
+        submission = Submission(cluster, jobs, folder, report)
+        crew = DaskCrew(
+            client, report, place=jobs.cluster.upper(), threads=jobs.cores, most=jobs.jobs, renew=submission.renew
+        )
         try:
-            cluster = job_cluster(jobs, folder, Security.temporary())
-        except (ValueError, RuntimeError, OSError) as error:
-            raise TomosegError(f"No Dask scheduler can be started on this machine: {error}.") from error
-        with cluster, Client(cluster) as client:
-            report.log(f"Submitting {jobs.jobs} jobs to {jobs.cluster.upper()}; their logs are in {folder / 'jobs'}.")
-            cluster.scale(jobs=jobs.jobs)
-            crew = DaskCrew(client, report, place=jobs.cluster.upper(), threads=jobs.cores, most=jobs.jobs)
-            try:
-                yield crew
-            finally:
-                crew.close()
+            submission.submit()
+            yield crew
+        finally:
+            crew.close()
 
 
 @contextmanager
@@ -307,19 +199,49 @@ def _scheduler(address: str, threads: int | None, report: Report) -> Iterator["D
     from ml.batch_dask import DaskCrew
 
     with _configured():
-        try:
-            client = Client(address, timeout=ANSWER_SECONDS)
-        except (OSError, ValueError, TypeError) as error:
-            raise TomosegError(
-                f"No Dask scheduler answers at {address} within {ANSWER_SECONDS} seconds: start one there, or correct "
-                "--scheduler."
-            ) from error
-        with client:
+        _require_answer(address)
+        with Client(address, timeout=ANSWER_SECONDS) as client:
             place = f"The Dask scheduler at {address}"
             dashboard = client.dashboard_link if client.scheduler_info().get("services", {}).get("dashboard") else None
+            if dashboard:
+                report.log(f"What the workers do is shown at {dashboard}")
             most = max(1, len(client.scheduler_info()["workers"]))
             crew = DaskCrew(client, report, place=place, threads=threads, most=most, dashboard=dashboard)
             try:
                 yield crew
             finally:
                 crew.close()
+
+
+def _require_answer(address: str) -> None:
+    """Raises TomosegError where no Dask scheduler answers at the address in ANSWER_SECONDS.
+
+    Dask's own client waits for whoever takes the call and then says nothing, or speaks HTTP.
+    """
+    from distributed.comm import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
+
+    try:
+        scheme, place = parse_address(address)
+        get_backend(scheme)
+        parse_host_port(place)
+    except (ValueError, TypeError) as error:
+        raise TomosegError(
+            f"{address!r} is no address of a Dask scheduler: give --scheduler one such as tcp://host:8786."
+        ) from error
+    try:
+        asyncio.run(asyncio.wait_for(_call(address), ANSWER_SECONDS))
+    # Not OSError alone: what another program answers may be a length of exabytes, or no message at all.
+    except (OSError, MemoryError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise TomosegError(
+            f"No Dask scheduler answers at {address} within {ANSWER_SECONDS} seconds: start one there, or correct "
+            "--scheduler."
+        ) from error
+
+
+async def _call(address: str) -> None:
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, ANSWER_SECONDS, **Security().get_connection_args("client"))
+    comm.abort()

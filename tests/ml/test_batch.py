@@ -179,6 +179,8 @@ def test_what_concerns_all_tomograms_stops_the_batch_at_once(cells, tmp_path):
         batch(((tmp_path / "nothing.safetensors",), tomograms, output))
     with pytest.raises(TomosegError, match="one name"):
         batch((networks, (tomograms[0], tmp_path / "other" / "cell1.mrc"), output))
+    with pytest.raises(TomosegError, match=r"cell1\.mrc is named twice: leave one of them out"):
+        batch((networks, (*tomograms, tmp_path / "other" / ".." / "cell1.mrc"), output))
     assert not output.exists()
 
 

@@ -1,9 +1,12 @@
 """A batch on Dask's workers: the same bits as in one process, whoever is killed, and nothing is left behind."""
 
 import os
+import pickle
 import signal
+import socket
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import ml.batch
 from ml import batch_dask
 from ml.batch import Options, describe, run
 from ml.batch_dask import KILLED, DaskCrew
+from ml.batch_tasks import Call
 from ml.cli import main, run_step
 from ml.options import UsageError
 from ml.report import Cancelled, Silent
@@ -219,9 +223,40 @@ def test_a_scheduler_out_of_reach_is_one_sentence(cells, tmp_path, monkeypatch, 
         "tomoseg batch: No Dask scheduler answers at tcp://127.0.0.1:9 within 1 seconds: start one there, or correct "
         "--scheduler."
     )
-    with pytest.raises(TomosegError, match="No Dask scheduler answers at nonsense"):
-        batch(cells, tmp_path / "out", scheduler="nonsense")
+    for nonsense in ("nonsense", "", "127.0.0.1", "http://127.0.0.1:8787/status"):
+        with pytest.raises(TomosegError, match=f"^'{nonsense}' is no address of a Dask scheduler: give"):
+            batch(cells, tmp_path / "out", scheduler=nonsense)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n"])
+def test_another_program_at_the_schedulers_address_is_one_sentence(cells, tmp_path, monkeypatch, words):
+    """One that says nothing would hold Dask's client for a minute, a web server for ever or with a memory error."""
+    monkeypatch.setattr("ml.cluster.ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        ended, calls = threading.Event(), []
+
+        def answer():
+            server.settimeout(0.1)
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    calls.append(server.accept()[0])
+                    calls[-1].sendall(words)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(TomosegError, match=f"^No Dask scheduler answers at {address} within 1 seconds"):
+                batch(cells, tmp_path / "out", scheduler=address)
+        finally:
+            ended.set()
+            answering.join()
+            for call in calls:
+                call.close()
+    assert time.monotonic() - began < 30
+    assert calls
 
 
 def test_only_one_place_can_be_named(cells, tmp_path):
@@ -252,6 +287,9 @@ class FakeFuture:
     def exception(self):
         return self._error
 
+    def add_done_callback(self, done):
+        pass
+
 
 @pytest.fixture
 def crew():
@@ -262,6 +300,39 @@ def test_a_task_that_ends_each_process_is_told_with_its_likely_cause(crew):
     error = KilledWorker("task", None, 3)
     assert crew._answer(FakeFuture(error)) == {"error": KILLED}
     assert "lacks the package ais" in crew._answer(FakeFuture(ModuleNotFoundError(name="ais")))["error"]
+
+
+def test_an_answer_that_is_lost_with_its_worker_is_waited_for_without_holding_the_batch_up(crew, monkeypatch):
+    """`result` would wait for ever while there is no worker, and nobody would replace the worker, or hear a cancel."""
+    future = FakeFuture(None)
+    crew._client.submit = lambda *_, **__: future
+    crew.submit(3, Call("step", {"verb": "merge"}, "Merging"))
+    crew._news.put(("done", 3))
+    monkeypatch.setattr(batch_dask, "POLL_SECONDS", 0.01)
+    future.status, future.result = "finished", lambda _: (_ for _ in ()).throw(TimeoutError)
+    assert crew.wait(lambda ticket, event: None) == []
+    future.status = "lost"
+    assert crew.wait(lambda ticket, event: None) == []
+    future.status, future.result = "finished", lambda _: {"result": 7}
+    assert crew.wait(lambda ticket, event: None) == [(3, {"result": 7})]
+    assert crew.wait(lambda ticket, event: None) == []
+
+
+def test_workers_without_tomoseg_end_the_batch_and_are_told(crew):
+    with pytest.raises(TomosegError, match=r"SLURM has a worker whose Python lacks Tomoseg \(No module named 'ml'\)"):
+        crew._answer(FakeFuture(ModuleNotFoundError("No module named 'ml'", name="ml")))
+
+
+def test_a_worker_unpacks_a_task_only_while_it_does_it(crew, monkeypatch):
+    """Else one without Tomoseg ends before it can say so: `pickle.loads` and bytes are all that Dask unpacks itself."""
+    sent = []
+    crew._client.submit = lambda *task, **_: sent.append(task) or FakeFuture(None)
+    crew.submit(3, Call("step", {"verb": "merge"}, "Merging"))
+    ((function, parcel),) = sent
+    assert function is pickle.loads and type(parcel) is bytes
+    monkeypatch.setattr(batch_dask, "perform_there", lambda *task: {"result": task})
+    call, threads, key = function(parcel)["result"]
+    assert (call.kind, threads, key.rpartition("-")[2]) == ("step", 1, "3")
 
 
 def test_a_scheduler_that_goes_away_is_told(crew, monkeypatch):

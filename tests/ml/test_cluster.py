@@ -1,14 +1,19 @@
 """Who does the work of a batch: what the YAML file of a cluster may say, and the job scripts that come of it."""
 
+import os
 import re
+import shutil
+import signal
 import sys
+from contextlib import suppress
 
+import dask
 import psutil
 import pytest
 
-from ml import cluster
+from ml import batch_dask, cluster
 from ml.batch import Options, run
-from ml.cluster import Jobs, job_cluster, read_jobs
+from ml.cluster_jobs import Jobs, job_cluster, read_jobs
 from ml.report import Silent
 from tomo.errors import TomosegError
 
@@ -112,6 +117,7 @@ def test_the_workers_of_jobs_talk_over_tls_with_keys_that_others_cannot_read(tmp
         (("jobs:", "job:"), "has the unknown key 'job': known are cluster, jobs, cores"),
         (("jobs: 8\n", ""), "lacks the key 'jobs'"),
         (("slurm", "sge"), "one of slurm, pbs, lsf"),
+        (("lab7", "7"), "account: 7, which must be a text of one line, in quotes where it is a number"),
         (("jobs: 8", "jobs: 0"), "jobs: 0, which must be a number from 1"),
         (("cores: 4", "cores: yes"), "cores: True"),
         (("16 GB", "lots"), "a size such as 16 GB"),
@@ -169,3 +175,112 @@ def test_processes_that_do_not_start_are_told(monkeypatch):
     monkeypatch.setattr("distributed.LocalCluster", fail)
     with pytest.raises(TomosegError, match=r"did not start \(Nanny failed to start\.\).*--workers 1"):
         cluster._local_cluster()
+
+
+REFUSE = "sbatch: error: invalid partition specified: gpu"
+
+
+class Slurm:
+    """Commands that stand in for SLURM's: they run each job on this machine. accepts: how many jobs."""
+
+    def __init__(self, folder):
+        self._folder, self._jobs, self._places = folder, folder / "jobs.txt", folder / "places"
+        self._places.mkdir(parents=True)
+        self._jobs.touch()
+        self.accept(99)
+        run_it = f"setsid sh {folder}/$$.sh > {folder}/$$.log 2>&1 < /dev/null &"
+        told = f'echo $! >> {self._jobs}; echo "Submitted batch job $!"; exit 0'
+        take = f"for place in {self._places}/*; do rm $place 2> /dev/null || continue"
+        self._write("sbatch", f'{take}; cp $1 {folder}/$$.sh; {run_it} {told}; done; echo "{REFUSE}" >&2; exit 1')
+        self._write("scancel", 'kill -9 "-$1"')
+
+    def accept(self, count):
+        """From now on, so many jobs more."""
+        for place in self._places.iterdir():
+            place.unlink()
+        for number in range(count):
+            (self._places / str(number)).touch()
+
+    def _write(self, name, text):
+        path = self._folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    @property
+    def jobs(self):
+        return [int(line) for line in self._jobs.read_text().split()]
+
+    def end_jobs(self):
+        """As SLURM does at the time limit."""
+        for job in self.jobs:
+            with suppress(ProcessLookupError):
+                os.killpg(job, signal.SIGKILL)
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    if sys.platform != "linux" or shutil.which("setsid") is None:
+        pytest.skip("shell scripts stand in for SLURM, on Linux")
+    stand_in = Slurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'slurm'}:{os.environ['PATH']}")
+    yield stand_in
+    stand_in.end_jobs()
+
+
+@pytest.fixture
+def small_jobs(tmp_path):
+    return written(tmp_path, "cluster: slurm\njobs: 2\ncores: 1\nmemory: 2 GB\ninterface: lo\n")
+
+
+class EndsJobsOnce(Silent):
+    """Ends all jobs as soon as slices of a map are done; keeps the log."""
+
+    def __init__(self, slurm):
+        self._slurm, self.lines = slurm, []
+
+    def progress(self, fraction, message):
+        if fraction > 0.1 and self._slurm is not None:
+            self._slurm.end_jobs()
+            self._slurm = None
+
+    def log(self, message):
+        self.lines.append(message)
+
+
+def test_jobs_that_end_before_the_batch_are_replaced_and_change_nothing(
+    make_network, make_tomogram, tmp_path, slurm, small_jobs, monkeypatch
+):
+    monkeypatch.setattr(batch_dask, "RENEW_SECONDS", 0.5)
+    slurm.accept(1)  # the other one is refused at first
+    report = EndsJobsOnce(slurm)
+    shape = (60, 61, 83)
+    tomograms, network = (make_tomogram("cell1", shape), make_tomogram("cell2", shape, seed=8)), make_network()
+    some = {"threshold": (0.3,), "device": "cpu", "measure": False, "surfaces": False}
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), monkeypatch.context() as patch:
+        patch.setattr(slurm, "end_jobs", lambda end=slurm.end_jobs: (end(), slurm.accept(99)))
+        result = run(Options(tomograms, (network,), tmp_path / "out", cluster=small_jobs, **some), report)
+    assert [row["error"] for row in result["rows"]] == ["", ""]
+    assert f"SLURM refuses some jobs for now ({REFUSE}): the others do the work." in report.lines
+    assert any(re.fullmatch(r"Submitted \d jobs more to SLURM, for those that ended\.", line) for line in report.lines)
+    run(Options(tomograms, (network,), tmp_path / "one", workers=1, threads=1, **some), Silent())
+    for path in (tmp_path / "one").rglob("*.mrc"):
+        assert (tmp_path / "out" / path.relative_to(tmp_path / "one")).read_bytes() == path.read_bytes()
+    assert not list((tmp_path / "out" / "batch").glob(".dask-jobqueue*"))  # the keys
+    assert not [job for job in slurm.jobs if psutil.pid_exists(job) and psutil.Process(job).status() != "zombie"]
+
+
+def test_a_cluster_that_accepts_no_job_is_told_in_its_own_words(
+    make_network, make_tomogram, tmp_path, slurm, small_jobs
+):
+    slurm.accept(0)
+    options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", cluster=small_jobs)
+    with pytest.raises(TomosegError, match=re.escape(f"SLURM accepts no job ({REFUSE}): correct the YAML file.")):
+        run(options, Silent())
+
+
+def test_a_machine_that_cannot_submit_jobs_is_told(make_network, make_tomogram, tmp_path, small_jobs, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", cluster=small_jobs)
+    with pytest.raises(TomosegError, match=r"no command sbatch, so it cannot submit jobs to SLURM.*--workers"):
+        run(options, Silent())
+    assert not (tmp_path / "out").exists()
