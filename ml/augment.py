@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from tomo.labels import FEATURE, IGNORE
 
+FLATTEST = 1e-3  # standard deviation of a sample below which it is not brought to 1
 ALMOST_ALL = 0.99  # of a resampled pixel must come from annotated pixels for it to count
 
 
@@ -20,6 +21,7 @@ class Augmentation:
     stretch: largest change of size as a natural logarithm. bend: pixels by which a smooth random field moves the
     image. gain: largest change of contrast, natural logarithm. offset, noise: standard deviations of the image.
     blur: chance that a sample is smoothed (sigma 0.5 to 1 pixel).
+    level_from: a network that sees so many slices or more gets each sample with mean 0 and standard deviation 1.
     dark_corners: cut the box out first and let 0 come in at the corners, counted as background, as EMAN2 does.
     """
 
@@ -31,6 +33,7 @@ class Augmentation:
     offset: float = 0.5
     noise: float = 0.25
     blur: float = 0.2
+    level_from: int = 0
     dark_corners: bool = False
 
 
@@ -84,7 +87,19 @@ def vary_greys(images: Tensor, augmentation: Augmentation, random: torch.Generat
         strength = _per_sample(augmentation.noise * _between(0, 1, count, random), images)
         noise = torch.randn(images.shape, generator=random)
         images = images + strength * noise.to(images.device)
+    if augmentation.level_from and images.shape[1] >= augmentation.level_from:
+        images = levelled(images)
     return images
+
+
+def levelled(images: Tensor) -> Tensor:
+    """Each sample of (n, context, y, x) with mean 0 and standard deviation 1.
+
+    Preprocessed slices have these as a whole, boxes do not: their greys tell which are full of the feature, and a
+    network that learns by that does worse on whole slices (docs/accuracy.md).
+    """
+    deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
+    return (images - mean) / deviation.clamp(min=FLATTEST)
 
 
 def places(images: Tensor, size: int, augmentation: Augmentation, random: torch.Generator) -> Tensor:

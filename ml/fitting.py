@@ -1,4 +1,4 @@
-"""A whole training: iterations until the plateau, the end, or a stop, with the best network so far always kept."""
+"""A whole training: iterations until the end or a stop, with the network so far always kept."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """What a training came to. network: the best averaged weights. rows: one for each iteration, for the history."""
+    """What a training came to. network: the averaged weights that are kept, of iteration `best_iteration`. rows: one for each iteration, for the history."""
 
     network: SegmentationNetwork
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -50,9 +50,10 @@ KeepBest = Callable[[Outcome], None]
 
 
 def fit(trainer: Trainer, limits: Limits, report: Report, keep: KeepBest) -> Outcome:
-    """Train until `limits` or the recipe's patience; calls `keep` after each iteration that is the best so far.
+    """Train until `limits`; calls `keep` after each iteration whose weights are to be kept.
 
-    Where `report` raises Cancelled, what was best so far is kept before it goes on up. The same after ExplodedError.
+    Those are the latest ones or the best ones, as the recipe says. Where `report` raises Cancelled, what was kept so
+    far stays, before it goes on up. The same after ExplodedError.
     """
     run = _Run(trainer, limits, report, keep)
     try:
@@ -74,8 +75,6 @@ class _Run:
         self.outcome = Outcome(copy.deepcopy(trainer.averaged))
         self.total = limits.iterations * trainer.steps_per_iteration
         self.began = time.monotonic()
-        self.costs: list[float] = []
-        self.since_best = 0
 
     @property
     def elapsed(self) -> float:
@@ -92,10 +91,6 @@ class _Run:
             return True
         if self.elapsed >= self.limits.seconds:
             self.outcome.stopped = f"the {self.limits.seconds:.0f} seconds allowed were used up"
-            return True
-        patience = self.trainer.recipe.patience
-        if patience and self.since_best >= patience:
-            self.outcome.stopped = f"no better for {patience} iterations"
             return True
         return False
 
@@ -141,14 +136,12 @@ class _Run:
             )
 
     def _judge(self, validation: Validation) -> None:
-        """Keep the weights if they are the best so far."""
+        """Keep the weights if they are the best so far, or the latest where the recipe prefers these."""
         if not math.isfinite(validation.loss) or not all_finite(self.trainer.averaged):
             raise ExplodedError("The loss is no number any more: lower the learning rate, then train again.")
-        best = self.outcome.best_loss
-        better = validation.loss < best - LITTLE_BETTER
-        self.since_best = 0 if better else self.since_best + 1
-        self.outcome.best_loss = min(validation.loss, best)
-        if better or validation.loss <= best + self.trainer.recipe.slack * abs(best):
+        better = validation.loss < self.outcome.best_loss - LITTLE_BETTER
+        self.outcome.best_loss = min(validation.loss, self.outcome.best_loss)
+        if better or self.trainer.recipe.keep_latest:
             self.outcome.best_iteration = len(self.outcome.rows) + 1
             self.outcome.network.load_state_dict(self.trainer.averaged.state_dict())
             self.outcome.seconds = self.elapsed

@@ -127,8 +127,9 @@ def finish(
         f"boxes, {int(trainset.held_out.sum())} held out for validation; learning rate {limits.learning_rate:g}."
     )
     outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))
-    final = _finished(info, outcome, trainer, request)
-    return Learned(LoadedNetwork(outcome.network.eval().to("cpu"), final), outcome, trainer)
+    network = LoadedNetwork(outcome.network.eval().to("cpu"), _finished(info, outcome, trainer, request))
+    complete = replace(network.info, eight_bits=try_eight_bits(network, trainer))
+    return Learned(replace(network, info=complete), outcome, trainer)
 
 
 def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
@@ -244,7 +245,7 @@ def _info(trainset: Trainset, architecture: str, settings: dict[str, Any], start
 
 
 def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Request) -> NetworkInfo:
-    """The network's metadata with amplitude, threshold, ranges for 8-bit numbers and this training's history."""
+    """The network's metadata with amplitude, threshold and this training's history."""
     calibration = calibrate(outcome.network, trainer)
     trainset = trainer.trainset
     entry = {
@@ -264,7 +265,6 @@ def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Re
         "held_out_dice": calibration.dice,
         "losses": outcome.rows,
     }
-    finished = replace(
+    return replace(
         info, amplitude=calibration.amplitude, threshold=calibration.threshold, history=(*info.history, entry)
     )
-    return replace(finished, eight_bits=try_eight_bits(LoadedNetwork(outcome.network, finished), trainer))

@@ -21,10 +21,9 @@ class Recipe:
     patch: width of the patches as a multiple of the box; at 1.5 a box keeps real surroundings at any angle.
     decay: the learning rate's factor after each iteration. cosine: let the learning rate rise in the first twentieth
     and fall to a twentieth over the whole training instead. average: the weights that are kept are a running mean of
-    this memory (0: the last ones). l1: weight of the sum of all |weights|. patience: iterations without a better
-    validation after which training stops, 0 never. slack: how much worse the validation loss of the latest weights may
-    be than the best so far, as a part of it, to be kept all the same: averaged weights at a falling learning rate are
-    a better guess than one lucky validation on a few boxes.
+    this memory (0: the last ones). l1: weight of the sum of all |weights|.
+    keep_latest: keep the latest weights, not those with the best validation: averaged weights at a falling learning
+    rate are a better guess than one lucky validation on one or two boxes (docs/accuracy.md).
     negative_share: part of all boxes drawn that are negative ones.
     """
 
@@ -40,8 +39,7 @@ class Recipe:
     average: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
-    patience: int = 0
-    slack: float = 0.0
+    keep_latest: bool = False
     glorot: bool = False
     negative_share: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -56,9 +54,9 @@ RECIPES: dict[str, Recipe] = {
         cosine=True,
         average=0.99,
         weight_decay=1e-4,
-        patience=6,
-        slack=0.1,
+        keep_latest=True,
         negative_share=0.25,
+        augmentation=Augmentation(level_from=3),
     ),
     "today": Recipe(
         log_mean_square, learning_rate=1e-4, iterations=20, batch_size=20, patch=1.0, augmentation=ONLY_TURNS

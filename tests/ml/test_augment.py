@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml.augment import NOTHING, ONLY_TURNS, Augmentation, cut, vary_greys
+from ml.augment import NOTHING, ONLY_TURNS, Augmentation, cut, levelled, vary_greys
 from ml.trainset import crop_size
 from tests.ml.scenes import ring_trainset
 
@@ -72,3 +72,23 @@ def test_each_change_of_greys_does_something_and_keeps_the_mean_near(name):
     varied = vary_greys(images, only, torch.Generator().manual_seed(4))
     assert not torch.equal(varied, images)
     assert abs(float(varied.mean() - images.mean())) < 0.05
+
+
+@pytest.mark.parametrize(("context", "level"), [(3, True), (5, True), (1, False)])
+def test_samples_of_several_slices_get_one_mean_and_spread_and_those_of_one_slice_stay(context, level):
+    shades = torch.linspace(-2, 2, 6).view(6, 1, 1, 1)
+    images = shades + (1 + shades.abs()) * torch.randn(6, context, 20, 20, generator=torch.Generator().manual_seed(5))
+    only = Augmentation(gain=0, offset=0, noise=0, blur=0, level_from=3)
+    varied = vary_greys(images, only, torch.Generator())
+    if not level:
+        assert torch.equal(varied, images)
+        return
+    deviation, mean = torch.std_mean(varied, dim=(1, 2, 3))
+    assert torch.allclose(mean, torch.zeros(6), atol=1e-5)
+    assert torch.allclose(deviation, torch.ones(6), atol=1e-4)
+    assert torch.equal(varied.flatten(1).argmax(1), images.flatten(1).argmax(1))  # each is itself, only scaled
+
+
+def test_a_flat_sample_is_not_blown_up_when_it_is_levelled():
+    flat = torch.full((1, 5, 8, 8), 0.7) + 1e-6 * torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert levelled(flat).abs().max() < 0.1

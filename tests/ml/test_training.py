@@ -10,7 +10,7 @@ from ml.fitting import Limits, fit
 from ml.networks import build_network
 from ml.recipes import RECIPES, learning_rate_at, recipe_for
 from ml.report import Cancelled, Silent
-from ml.training import ExplodedError, Trainer, balanced_copies
+from ml.training import ExplodedError, Trainer, Validation, balanced_copies
 from ml.trainset import hold_out
 from tests.ml.scenes import ring_trainset
 from tomo.errors import TomosegError
@@ -163,16 +163,22 @@ def test_a_cancel_in_the_first_iteration_keeps_what_there_is():
     assert kept[0].stopped == "cancelled"
 
 
-def test_it_stops_once_the_held_out_boxes_get_no_better():
-    trainer = small_trainer(recipe=replace(RECIPE, patience=2))
-    outcome = fit(trainer, Limits(50, 0.0), Silent(), lambda best: None)  # a rate of 0 never improves
-    assert "no better for 2 iterations" in outcome.stopped
-    assert len(outcome.rows) < 6
+@pytest.mark.parametrize(("keep_latest", "kept"), [(True, [1, 2, 3, 4]), (False, [1, 3])])
+def test_the_recipe_keeps_the_latest_weights_or_those_that_do_best_on_the_held_out_boxes(keep_latest, kept):
+    trainer = small_trainer(recipe=replace(RECIPE, keep_latest=keep_latest))
+    losses = iter([0.5, 0.9, 0.4, 0.6])
+    trainer.validate = lambda: Validation(next(losses), None, None)
+    iterations = []
+    outcome = fit(trainer, Limits(4, 1e-3), Silent(), lambda so_far: iterations.append(so_far.best_iteration))
+    assert iterations == kept
+    assert len(outcome.rows) == 4
+    latest = trainer.averaged.state_dict()
+    same = all(torch.equal(value, latest[name]) for name, value in outcome.network.state_dict().items())
+    assert same == keep_latest
 
 
 def test_it_stops_when_its_seconds_are_used_up():
-    patient = small_trainer(recipe=replace(RECIPE, patience=0))
-    outcome = fit(patient, Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
+    outcome = fit(small_trainer(), Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
     assert "seconds allowed" in outcome.stopped
     assert outcome.steps > 0
 
