@@ -30,7 +30,10 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """What a training came to. network: the averaged weights that are kept, of iteration `best_iteration`. rows: one for each iteration, for the history."""
+    """What a training came to.
+
+    network: the averaged weights that are kept, those of iteration `best_iteration`. rows: one for each iteration.
+    """
 
     network: SegmentationNetwork
     rows: list[dict[str, Any]] = field(default_factory=list)
