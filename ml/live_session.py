@@ -23,6 +23,7 @@ from ml.trainset_file import save_trainset
 from tomo.errors import TomosegError
 from tomo.names import check_feature_name
 from tomo.project import Project
+from tomo.standing import gone
 
 LOOK_SECONDS, STATE_SECONDS, SAVE_SECONDS = 1.0, 1.0, 20.0
 IDLE_SECONDS = 0.2
@@ -106,6 +107,9 @@ class Session:
 
     def _look(self) -> None:
         """Take in what was painted since the last look."""
+        if (missing := gone(self._project.folder)) is not None:  # what was read before still holds
+            self._say(str(missing))
+            return
         try:
             found = self._boxes.read() if self._boxes.changed_on_disk() else None
         except TomosegError as error:  # the list of boxes is damaged: what was read before still holds
@@ -179,6 +183,8 @@ class Session:
 
     def _say(self, sentence: str) -> None:
         """Tell a problem that does not end the session; the same one not again and again."""
+        if (missing := gone(self._project.folder)) is not None:
+            sentence = str(missing)  # the reason of whatever could not be read or written
         if sentence != self._told:
             self._told = sentence
             self._report.live("message", message=sentence)

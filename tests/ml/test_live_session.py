@@ -19,6 +19,7 @@ from tests.ml.scenes import SHAPE, ring_scene
 from tomo.geometry import Geometry
 from tomo.mrc import write_mrc
 from tomo.preprocessing import Preprocessing
+from tomo.standing import standing
 
 VIEW = {"command": "view", "tomogram": NAME, "z": 1, "region": None}
 
@@ -139,6 +140,31 @@ def test_changed_labels_enter_without_a_command_too(project, monkeypatch):
     trainset = running._learner.trainer.trainset
     assert (trainset.labels[trainset.positive] == 1).sum() == box.size**2
     assert len(trainset) == 2
+
+
+def test_a_project_that_goes_away_and_comes_back_is_told_and_learning_goes_on(project, tmp_path, monkeypatch):
+    """As where a share is unmounted: "no painted box yet" or "import the tomogram first" would mislead."""
+    monkeypatch.setattr(live_session, "LOOK_SECONDS", 0.0)
+    annotate(project, positive(), negative())
+    away = tmp_path / "away"
+    turns = [
+        *steps(3),
+        lambda: project.folder.rename(away),
+        *steps(3),
+        [VIEW],
+        *steps(3),
+        lambda: away.rename(project.folder),
+        lambda: annotate(project, positive(3)),
+        *steps(3),
+    ]
+    with standing([project.folder]):
+        script, running = until_cancelled(project, *turns)
+    told = [event["message"] for event in script.events("message")]
+    assert told == [f"The project folder {project.folder} is gone: put it back, or open the project where it is now."]
+    positives = [event["positives"] for event in script.events("state")]
+    assert 0 not in positives[1:] and positives[-1] == 2
+    assert running._learner.trainer.steps_done >= 10
+    assert checkpoint_path(project, FEATURE).is_file()
 
 
 def test_forgetting_goes_back_and_the_boxes_stay(project):

@@ -299,6 +299,9 @@ def test_while_it_runs_other_long_steps_say_what_to_do(seen):
         RuntimeError, match="Live training of bar is running: finish it in panel Live Training, or stop"
     ):
         bpy.ops.tomoseg.spectrum()
+    with pytest.raises(RuntimeError, match="Live training of bar is running: finish it"):
+        bpy.ops.tomoseg.remove_feature()
+    assert "bar" in group().features
 
 
 def test_opening_another_file_ends_it(seen, wait, in_window, standin):

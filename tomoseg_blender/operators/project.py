@@ -118,6 +118,7 @@ class TOMOSEG_OT_remove_feature(OfFeature, Action, Operator):
     bl_description = "Take the feature off the project's list; its labels, networks and results stay in the folder"
     bl_options = {"REGISTER", "UNDO"}
     needs = "no_feature"
+    waits = True  # what runs may be of this feature, and would end with results that belong to none
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         return set(context.window_manager.invoke_confirm(self, event))
