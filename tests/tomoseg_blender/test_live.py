@@ -1,6 +1,9 @@
 """Live training as a window runs it, with a worker that answers at once: what it is told, and what is made of it."""
 
 import json
+import os
+import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -302,6 +305,19 @@ def test_while_it_runs_other_long_steps_say_what_to_do(seen):
     with pytest.raises(RuntimeError, match="Live training of bar is running: finish it"):
         bpy.ops.tomoseg.remove_feature()
     assert "bar" in group().features
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_that_is_killed_is_told_paint_stays_and_it_can_be_switched_on_again(seen, wait, part, live, project):
+    bpy.ops.tomoseg.add_box(location=(20, 20, 3), kind="positive", size=12)
+    os.kill(part("tomoseg_blender.worker").HANDLE.worker.process_id, signal.SIGKILL)
+    wait(lambda: live.training() is None)
+    told = part("tomoseg_blender.jobs").outcome("live")
+    assert told.failed and re.match(r"The worker was killed .*: start the step again", told.sentence)
+    assert live.prediction_of(bpy.context.scene) is None
+    assert bpy.ops.tomoseg.live() == {"FINISHED"}
+    wait(lambda: live.prediction_of(bpy.context.scene) is not None)
+    assert len(boxes_in(project)) == 1
 
 
 def test_opening_another_file_ends_it(seen, wait, in_window, standin):
