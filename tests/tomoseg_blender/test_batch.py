@@ -68,6 +68,14 @@ def test_what_is_missing_is_said(project, network):
             bpy.ops.tomoseg.batch(tomograms="cell", place=place)
 
 
+def test_numbers_reach_the_worker_which_says_who_must_not_compute_with_them(network, project):
+    with pytest.raises(
+        RuntimeError, match="8-bit numbers are for the default network, not for EMAN2's, as that of bar"
+    ):
+        bpy.ops.tomoseg.apply(numbers="int8")
+    assert not (project / "segmentations").exists() or not list((project / "segmentations").iterdir())
+
+
 def test_the_panels_settings_reach_the_worker(part, network, project, monkeypatch):
     group, batch = bpy.context.scene.tomoseg, part("tomoseg_blender.operators.batch")
     group.apply.flips, group.apply.threads, group.merge.trained_thresholds = "8", 3, True
