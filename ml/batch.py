@@ -178,10 +178,13 @@ def _thresholds(options: Options) -> tuple[float, ...]:
 def _check_names(options: Options) -> None:
     seen: dict[str, Path] = {}
     for path in options.tomograms:
-        if (other := seen.setdefault(tomogram_name(path), path)) is not path:
-            if other.resolve() == path.resolve():
-                raise TomosegError(f"{path} is named twice: leave one of them out.")
-            raise TomosegError(f"{other} and {path} have one name: give them to two batches with two output folders.")
+        if (other := seen.setdefault(tomogram_name(path).casefold(), path)) is path:
+            continue
+        if other.resolve() == path.resolve():
+            raise TomosegError(f"{path} is named twice: leave one of them out.")
+        same = tomogram_name(path) == tomogram_name(other)
+        alike = "have one name" if same else "have names that Windows and macOS take for one"
+        raise TomosegError(f"{other} and {path} {alike}: give them to two batches with two output folders.")
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:

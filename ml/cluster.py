@@ -37,6 +37,8 @@ def crew_for(options: "Options", report: Report) -> Iterator["Here | DaskCrew"]:
         raise UsageError(f"--workers is 1 or more, or 0 for what suits, not {options.workers}")
     if sum((options.workers > 0, options.cluster is not None, options.scheduler is not None)) > 1:
         raise UsageError("give one of --workers, --cluster and --scheduler")
+    if options.cluster is None and options.scheduler is None:
+        _check_this_machine(options)
     if options.scheduler is not None:
         with _scheduler(options.scheduler, options.threads or None, report) as crew:
             yield crew
@@ -48,6 +50,19 @@ def crew_for(options: "Options", report: Report) -> Iterator["Here | DaskCrew"]:
             yield crew
     else:
         yield Here(options.threads)
+
+
+def _check_this_machine(options: "Options") -> None:
+    """Raises TomosegError for a device that it lacks, or more processes than its memory could ever hold."""
+    from ml.devices import choose_device
+
+    choose_device(options.device)
+    most = int(psutil.virtual_memory().total / OVERHEAD_BYTES)
+    if options.workers > max(most, MOST_WORKERS):
+        raise TomosegError(
+            f"This machine has no memory for {options.workers} processes: give --workers {most} or fewer, or 0 for "
+            "what suits."
+        )
 
 
 def _suiting(options: "Options") -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ml.options import UsageError, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
+from tomo.features import check_colour
 from tomo.names import feature_of, tomogram_name
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def thresholds_for(options: Options) -> list[float]:
-    """One threshold per map; raises UsageError where their number does not fit."""
+    """One threshold per map; raises UsageError where their number, or that of the colours, does not fit.
+
+    Raises TomosegError for what is no colour.
+    """
     count = len(options.maps)
     if count < 2 and not options.alone:
         raise UsageError(
@@ -92,6 +96,8 @@ def thresholds_for(options: Options) -> list[float]:
         raise UsageError(f"give one threshold for all maps or one for each of the {count} maps, not {len(given)}")
     if options.colours and len(options.colours) != count:
         raise UsageError(f"give one colour for each of the {count} maps, not {len(options.colours)}")
+    for colour in options.colours or ():
+        check_colour(colour)
     if any(math.isnan(threshold) for threshold in given):
         raise UsageError("a threshold is a number, such as 0.8")
     return list(given) * (count if len(given) == 1 else 1)

@@ -132,6 +132,24 @@ def test_a_disk_that_fills_up_stops_one_tomogram_and_leaves_no_half_of_its_map(c
     assert not [path for path in output.rglob("*cell1*") if path.is_file()]
 
 
+def test_an_output_folder_that_goes_away_is_told_for_each_tomogram_and_is_not_made_anew(cells, tmp_path):
+    output, away = cells[2], tmp_path / "away"
+
+    class Mover(Silent):
+        def progress(self, fraction, message):
+            if fraction > 0.1 and output.exists():
+                output.rename(away)
+
+    result = batch(cells, Mover())
+    assert [row["error"].partition(" is gone: put it back")[0] for row in result["rows"]] == [
+        f"The folder {output}"
+    ] * 2
+    assert result["table"] is None and "their table was not written" in result["problem"]
+    assert not output.exists()
+    away.rename(output)
+    assert batch(cells)["failed"] == 0
+
+
 class CancelAt(Silent):
     def __init__(self, fraction):
         self.fraction = fraction
@@ -179,6 +197,10 @@ def test_what_concerns_all_tomograms_stops_the_batch_at_once(cells, tmp_path):
         batch(((tmp_path / "nothing.safetensors",), tomograms, output))
     with pytest.raises(TomosegError, match="one name"):
         batch((networks, (tomograms[0], tmp_path / "other" / "cell1.mrc"), output))
+    with pytest.raises(TomosegError, match="names that Windows and macOS take for one: give them to two batches"):
+        batch((networks, (*tomograms, tmp_path / "Cell1.mrc"), output))
+    with pytest.raises(TomosegError, match="'red' is no colour: write it as #rrggbb"):
+        batch(cells, colours=("#e69f00", "red"))
     with pytest.raises(TomosegError, match=r"cell1\.mrc is named twice: leave one of them out"):
         batch((networks, (*tomograms, tmp_path / "other" / ".." / "cell1.mrc"), output))
     assert not output.exists()

@@ -10,6 +10,7 @@ from contextlib import suppress
 import dask
 import psutil
 import pytest
+import torch
 
 from ml import batch_dask, cluster
 from ml.batch import Options, run
@@ -161,6 +162,16 @@ def test_as_many_processes_as_cores_and_memory_allow(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", threads=threads, device="cpu")
     assert cluster._suiting(options) == suits
+
+
+def test_a_machine_without_the_device_or_the_memory_is_told_before_the_work(make_network, make_tomogram, tmp_path):
+    some = {"tomograms": (make_tomogram(),), "networks": (make_network(),), "output": tmp_path / "out"}
+    with pytest.raises(TomosegError, match=r"no memory for 90000 processes: give --workers \d+ or fewer"):
+        run(Options(**some, workers=90000), Silent())
+    if not torch.cuda.is_available():
+        with pytest.raises(TomosegError, match="This machine cannot compute on cuda"):
+            run(Options(**some, device="cuda"), Silent())
+    assert not (tmp_path / "out").exists()
 
 
 def test_little_work_is_done_in_this_process(make_network, make_tomogram, tmp_path):
