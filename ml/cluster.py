@@ -233,7 +233,7 @@ def _require_answer(address: str) -> None:
 
     Dask's own client waits for whoever takes the call and then says nothing, or speaks HTTP.
     """
-    from distributed.comm import parse_address, parse_host_port
+    from distributed.comm.addressing import parse_address, parse_host_port
     from distributed.comm.registry import get_backend
 
     try:
@@ -255,7 +255,7 @@ def _require_answer(address: str) -> None:
 
 
 async def _call(address: str) -> None:
-    from distributed.comm import connect
+    from distributed.comm.core import connect
     from distributed.security import Security
 
     comm = await connect(address, ANSWER_SECONDS, **Security().get_connection_args("client"))
