@@ -11,6 +11,7 @@ from typing import Any
 
 from ml.report import Report
 from tomo.errors import TomosegError
+from tomo.files import explain_read_error
 from tomo.standing import make_folder
 
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
@@ -45,7 +46,7 @@ def read_jobs(path: Path) -> Jobs:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise explain_read_error(path, error) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TomosegError(f"{path} is no YAML ({' '.join(str(error).split())[:100]}): correct it.") from error
     known = {entry.name: entry for entry in fields(Jobs)}

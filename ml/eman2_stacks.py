@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ml.hdf import SIGNATURE, Header, open_hdf, write_hdf
 from tomo.boxes import DEFAULT_SIZE, Box
 from tomo.errors import TomosegError
-from tomo.files import read_json
+from tomo.files import explain_read_error, read_json
 from tomo.geometry import Geometry
 from tomo.mrc import open_tomogram, write_mrc
 from tomo.names import tomogram_name
@@ -177,7 +177,7 @@ def _is_hdf(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(8) == SIGNATURE
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise explain_read_error(path, error) from error
 
 
 def _read_hdf(path: Path) -> Stack:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomo.errors import TomosegError
-from tomo.files import replacing
+from tomo.files import explain_read_error, replacing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 Header = dict[str, Any]
@@ -97,7 +97,7 @@ def open_hdf(path: Path) -> Iterator[HdfReader]:
             yield HdfReader(path, file[_IMAGES])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-            raise TomosegError(f"Cannot read {path}: {error.strerror or 'it is not there'}.") from error
+            raise explain_read_error(path, error) from error
         raise TomosegError(f"{path} is damaged or truncated: copy or export it again.") from error
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomo.errors import TomosegError
+from tomo.files import explain_read_error
 from tomo.mrc_header import HEADER_BYTES
 
 MOST_MEMBERS = 200_000
@@ -97,7 +98,7 @@ def open_scnt(path: Path) -> Iterator[Scnt]:
     except tarfile.TarError as error:
         raise TomosegError(f"{path} is no training set of Ais, or it is damaged: choose a .scnt file.") from error
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise explain_read_error(path, error) from error
 
 
 def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml.trainset import MOST_BYTES, Trainset, TrainsetInfo, crop_size
 from tomo.errors import TomosegError
-from tomo.files import replacing
+from tomo.files import explain_read_error, replacing
 from tomo.names import check_feature_name
 from tomo.preprocessing import Preprocessing
 
@@ -50,7 +50,7 @@ def load_trainset(path: Path) -> Trainset:
             f"{path} is no training set of Tomoseg, or it is damaged: build it again with `tomoseg trainset`."
         ) from error
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}; choose another file.") from error
+        raise explain_read_error(path, error) from error
     if (wrong := _misfit(info, arrays)) is not None:
         raise TomosegError(f"{path} is damaged (its {wrong} do not fit): build it again with `tomoseg trainset`.")
     return Trainset(info, **arrays)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ml.scratch import scratch_array
 from tomo.errors import TomosegError
+from tomo.files import explain_read_error
 from tomo.geometry import Geometry
 from tomo.mrc import Tomogram, open_tomogram
 
@@ -26,7 +27,7 @@ def open_any(path: Path, *, single_slice: bool = False) -> Tomogram:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise explain_read_error(path, error) from error
     from ml.hdf import SIGNATURE
 
     if start == SIGNATURE:

@@ -35,6 +35,13 @@ _REASONS = {
     errno.ENOTDIR: "a part of its path is a file, not a folder: choose another folder",
     errno.ENAMETOOLONG: "its name is too long: choose a shorter name or folder",
 }
+_FORBIDDEN = "it may not be read: change its permissions, or choose another file"
+_UNREADABLE = {
+    errno.ENOENT: "it is not there: check its name, or choose another file",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: "it is a folder: choose a file",
+}
 
 
 def explain_write_error(path: Path, error: OSError) -> TomosegError:
@@ -44,6 +51,12 @@ def explain_write_error(path: Path, error: OSError) -> TomosegError:
     words = f"{error.strerror or error}: choose another folder"
     reason = _HELD if is_held(error) else _REASONS.get(error.errno or 0, words)
     return TomosegError(f"Cannot write {path}: {reason}.")
+
+
+def explain_read_error(path: Path, error: OSError) -> TomosegError:
+    """The sentence that a user reads when `path` could not be read."""
+    words = f"{error.strerror or error}: check the disk, or choose another file"
+    return TomosegError(f"Cannot read {path}: {_UNREADABLE.get(error.errno or 0, words)}.")
 
 
 @contextmanager
@@ -122,7 +135,7 @@ def read_json(path: Path) -> Any:
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise TomosegError(f"{path} is damaged (no valid JSON): restore it from a backup or remove it.") from error
     except OSError as error:
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise explain_read_error(path, error) from error
 
 
 def read_list(path: Path, key: str, schema: int) -> list[Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TomosegError
+from .files import explain_read_error
 from .geometry import Geometry
 from .mrc_header import HEADER_BYTES, MrcHeader, parse_header
 from .mrc_writer import MrcWriter, write_mrc
@@ -65,7 +66,7 @@ def open_tomogram(path: Path, *, single_slice: bool = False) -> Tomogram:
     except OSError as error:
         if error.errno == errno.ENOMEM:
             raise MemoryError from error  # nothing is wrong with the file
-        raise TomosegError(f"Cannot read {path}: {error.strerror or error}; choose another file.") from error
+        raise explain_read_error(path, error) from error
     data = stored.transpose(header.axes)
     data.flags.writeable = False
     if min(data.shape) == 1 and not single_slice:

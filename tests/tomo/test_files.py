@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tomo.errors import TomosegError
-from tomo.files import explain_write_error, locked, read_json, read_list, replacing, require_space, write_json
+from tomo.files import (
+    explain_read_error,
+    explain_write_error,
+    locked,
+    read_json,
+    read_list,
+    replacing,
+    require_space,
+    write_json,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,8 +75,12 @@ def test_damaged_json_is_one_sentence(tmp_path, text):
 
 
 def test_json_that_cannot_be_read_is_one_sentence(tmp_path):
-    with pytest.raises(TomosegError, match="Cannot read"):
+    with pytest.raises(TomosegError, match=r"^Cannot read .*: it is a folder: choose a file\.$"):
         read_json(tmp_path)
+    with pytest.raises(TomosegError, match=r"none\.json: it is not there: check its name, or choose another file\.$"):
+        read_json(tmp_path / "none.json")
+    told = str(explain_read_error(tmp_path, OSError(errno.EIO, "Input/output error")))
+    assert told == f"Cannot read {tmp_path}: Input/output error: check the disk, or choose another file."
 
 
 @pytest.mark.parametrize(
