@@ -20,7 +20,7 @@ from tomo.mrc import MrcWriter, Tomogram
 from tomo.names import bin_suffix_of, check_tomogram_name, safe_tomogram_name, tomogram_name
 from tomo.preprocessing import Preprocessing, preprocessing_of
 from tomo.project import Project, TomogramEntry
-from tomo.standing import PROJECT_FILE
+from tomo.standing import PROJECT_FILE, take_back
 
 SUMMARY = "import tomograms into a project: shrink, filter, normalise"
 RAW = "raw"
@@ -176,6 +176,7 @@ def _write(chain: Any, target: Path, tomogram: Tomogram, label: str, report: Rep
 
 def _remove_empty(project: Project) -> None:
     """Take back a project in which nothing came to be."""
+    take_back(project.folder)
     with suppress(OSError):
         (project.folder / PROJECT_FILE).unlink()
         for folder in (project.folder / "tomograms", project.folder):

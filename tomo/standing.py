@@ -4,6 +4,7 @@ A project folder that a person moves, renames or deletes while a step runs would
 one file in it, and the result would be missing where the project is now.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Folder:
         return f"The folder {self.path} is gone: put it back, or name it where it is now, and start the step again."
 
 
+_to_make: list[tuple[Path, list[Folder]]] = []  # named folders that were not there, and where to add them once they are
 _watched: list[Folder] = []  # by the step, or the part of one, that this process does: one at a time
 
 
@@ -45,10 +47,19 @@ _watched: list[Folder] = []  # by the step, or the part of one, that this proces
 def standing(paths: Iterable[Path]) -> Iterator[None]:
     """Within the block, no folder that holds one of `paths` and stands now is made anew by `make_folder`.
 
-    Raises FolderGone in place of another TomosegError or OSError where one of them has gone: that is the reason.
+    Nor is one of `paths` itself, once `make_folder` has made it. Raises FolderGone in place of another TomosegError or
+    OSError where one of them has gone: that is the reason.
     """
-    with still_standing(folder for path in paths for folder in _folders_of(path)):
-        yield
+    places = [path.absolute() for path in paths]
+    own = list(dict.fromkeys(folder for place in places for folder in _folders_of(place)))
+    to_make = [(place, own) for place in places if not os.path.lexists(place)]
+    _to_make.extend(to_make)
+    try:
+        with _watching(own):
+            yield
+    finally:
+        for one in to_make:
+            _to_make.remove(one)
 
 
 @contextmanager
@@ -57,7 +68,12 @@ def still_standing(folders: Iterable[Folder]) -> Iterator[None]:
 
     They may be gone before this part begins.
     """
-    own = list(dict.fromkeys(folders))
+    with _watching(list(dict.fromkeys(folders))):
+        yield
+
+
+@contextmanager
+def _watching(own: list[Folder]) -> Iterator[None]:
     _watched.extend(own)
     try:
         yield
@@ -111,6 +127,22 @@ def make_folder(folder: Path) -> None:
     if not stood:
         folder.mkdir(parents=True, exist_ok=True)
         return
+    _make_below(place, stood)
+    for named, own in _to_make:
+        if place.is_relative_to(named) and (made := Folder(named, is_project=False)) not in own:
+            own.append(made)
+            _watched.append(made)
+
+
+def take_back(folder: Path) -> None:
+    """Tell that the step itself removes a folder that it has made: it does not count as gone."""
+    for named, own in _to_make:
+        if named == folder.absolute() and (made := Folder(named, is_project=False)) in own:
+            own.remove(made)
+            _watched.remove(made)
+
+
+def _make_below(place: Path, stood: list[Path]) -> None:
     if (missing := gone(place)) is not None:
         raise missing
     base = max(stood, key=lambda path: len(path.parts))

@@ -8,7 +8,7 @@ import pytest
 from tomo.errors import TomosegError
 from tomo.files import locked, write_json
 from tomo.project import Project
-from tomo.standing import FolderGone, gone, standing
+from tomo.standing import FolderGone, gone, standing, take_back
 
 
 @pytest.fixture
@@ -43,6 +43,28 @@ def test_the_outermost_folder_is_named_and_nothing_of_it_is_made(tmp_path):
         shutil.rmtree(tmp_path / "results")
         write_json(output / "deeper" / "table.json", [1])
     assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_that_is_named_is_watched_from_when_it_is_made(tmp_path):
+    """As results for a new folder on a share: its empty mount point stands, but nothing more may be written there."""
+    output = tmp_path / "share" / "new"
+    output.parent.mkdir()
+    with pytest.raises(FolderGone, match=r"^The folder .*new is gone"), standing([output, tmp_path / "other"]):
+        write_json(output / "maps" / "one.json", [1])
+        output.rename(tmp_path / "away")
+        write_json(output / "maps" / "two.json", [2])
+    assert list((tmp_path / "share").iterdir()) == []
+    write_json(output / "maps" / "three.json", [3])  # after the step as ever
+    assert (output / "maps" / "three.json").is_file()
+
+
+def test_a_folder_that_a_step_makes_and_takes_back_does_not_count_as_gone(tmp_path):
+    output = tmp_path / "new"
+    with pytest.raises(TomosegError, match="the reason"), standing([output]):
+        write_json(output / "one.json", [1])
+        take_back(output)
+        shutil.rmtree(output)
+        raise TomosegError("the reason")
 
 
 def test_a_drive_that_went_away_under_its_mount_point_is_not_written_to(project):
