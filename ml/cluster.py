@@ -256,7 +256,13 @@ def _require_answer(address: str) -> None:
 
 async def _call(address: str) -> None:
     from distributed.comm.core import connect
+    from distributed.core import send_recv
     from distributed.security import Security
 
     comm = await connect(address, ANSWER_SECONDS, **Security().get_connection_args("client"))
-    comm.abort()
+    try:
+        kind = (await send_recv(comm, op="identity")).get("type")
+    finally:
+        comm.abort()
+    if kind != "Scheduler":
+        raise ValueError(f"that is Dask's {kind}")  # workers answer, too

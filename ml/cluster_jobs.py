@@ -11,7 +11,7 @@ from typing import Any
 
 from ml.report import Report
 from tomo.errors import TomosegError
-from tomo.files import explain_read_error
+from tomo.files import explain_read_error, explain_write_error
 from tomo.standing import make_folder
 
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
@@ -146,6 +146,9 @@ def cluster_of(jobs: Jobs, folder: Path) -> Iterator[Any]:
 
     try:
         make_folder(folder)
+    except OSError as error:
+        raise explain_write_error(folder, error) from error
+    try:
         cluster = job_cluster(jobs, folder, Security.temporary())
     except (ValueError, RuntimeError, OSError) as error:
         raise TomosegError(f"No Dask scheduler can be started on this machine: {error}.") from error

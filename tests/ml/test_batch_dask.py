@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import KilledWorker, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 
 import ml.batch
 from ml import batch_dask
@@ -257,6 +257,13 @@ def test_another_program_at_the_schedulers_address_is_one_sentence(cells, tmp_pa
                 call.close()
     assert time.monotonic() - began < 30
     assert calls
+
+
+def test_a_workers_address_is_not_taken_for_the_schedulers(cells, scheduler, tmp_path):
+    with Client(scheduler) as client:
+        (worker,) = client.scheduler_info()["workers"]
+    with pytest.raises(TomosegError, match=f"^No Dask scheduler answers at {worker}"):
+        batch(cells, tmp_path / "out", scheduler=worker)
 
 
 def test_only_one_place_can_be_named(cells, tmp_path):

@@ -289,6 +289,15 @@ def test_a_cluster_that_accepts_no_job_is_told_in_its_own_words(
         run(options, Silent())
 
 
+def test_an_output_folder_that_is_a_file_is_told_before_jobs_are_submitted(
+    make_network, make_tomogram, tmp_path, slurm, small_jobs
+):
+    options = Options((make_tomogram(),), (make_network(),), make_tomogram("other"), cluster=small_jobs)
+    with pytest.raises(TomosegError, match=r"^Cannot write .*other\.mrc/batch: a part of its path is a file"):
+        run(options, Silent())
+    assert slurm.jobs == []
+
+
 def test_a_machine_that_cannot_submit_jobs_is_told(make_network, make_tomogram, tmp_path, small_jobs, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     options = Options((make_tomogram(),), (make_network(),), tmp_path / "out", cluster=small_jobs)
