@@ -42,4 +42,6 @@ class Applying:
 
     def changing(self) -> list[object]:
         """The values that change the maps by more than rounding, JSON-able."""
-        return [self.numbers, self.flips, self.half, self.voxel_size, self.rescale, self.invert, self.filter]
+        values: list[object] = [self.flips, self.half, self.voxel_size, self.rescale, self.invert, self.filter]
+        # Left out where it is as it always was: batches begun with an earlier version go on.
+        return values if self.numbers == FLOAT32 else [*values, self.numbers]
