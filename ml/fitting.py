@@ -1,4 +1,4 @@
-"""A whole training: iterations until the end or a stop, with the network so far always kept."""
+"""A whole training: iterations until the plateau, the end, or a stop, with the network so far always kept."""
 
 import copy
 import math
@@ -17,6 +17,7 @@ from ml.training import ExplodedError, Trainer, Validation
 FIRST_COSTS = 3
 SLOW_STEP = 2.0  # seconds
 LITTLE_BETTER = 1e-4
+SETTLING = 0.5  # part of the training after which validations are compared: at a high learning rate they jump
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ KeepBest = Callable[[Outcome], None]
 
 
 def fit(trainer: Trainer, limits: Limits, report: Report, keep: KeepBest) -> Outcome:
-    """Train until `limits`; calls `keep` after each iteration whose weights are to be kept.
+    """Train until `limits` or the recipe's patience; calls `keep` after each iteration whose weights are to be kept.
 
     Those are the latest ones or the best ones, as the recipe says. Where `report` raises Cancelled, what was kept so
     far stays, before it goes on up. The same after ExplodedError.
@@ -78,6 +79,7 @@ class _Run:
         self.outcome = Outcome(copy.deepcopy(trainer.averaged))
         self.total = limits.iterations * trainer.steps_per_iteration
         self.began = time.monotonic()
+        self.lowest, self.no_better = math.inf, 0  # validation loss since it settles, and iterations since then
 
     @property
     def elapsed(self) -> float:
@@ -94,6 +96,10 @@ class _Run:
             return True
         if self.elapsed >= self.limits.seconds:
             self.outcome.stopped = f"the {self.limits.seconds:.0f} seconds allowed were used up"
+            return True
+        patience = self.trainer.recipe.patience
+        if patience and self.no_better >= patience:
+            self.outcome.stopped = f"no better for {patience} iterations"
             return True
         return False
 
@@ -114,6 +120,7 @@ class _Run:
             self._tell_first_costs(costs)
         validation = self.trainer.validate()
         self._judge(validation)
+        self._wait(validation.loss)
         self._note(sum(costs) / len(costs), rate, validation)
 
     def _tell(self, costs: list[float]) -> None:
@@ -149,6 +156,13 @@ class _Run:
             self.outcome.network.load_state_dict(self.trainer.averaged.state_dict())
             self.outcome.seconds = self.elapsed
             self.keep(self.outcome)
+
+    def _wait(self, loss: float) -> None:
+        """Count the iterations without a better validation, once the learning rate falls."""
+        if self.fraction < SETTLING:
+            return
+        self.no_better = 0 if loss < self.lowest - LITTLE_BETTER else self.no_better + 1
+        self.lowest = min(loss, self.lowest)
 
     def _note(self, loss: float, rate: float, validation: Validation) -> None:
         row = {

@@ -135,7 +135,7 @@ class Learner:
         return self.strength
 
     def finish(self, report: Report, keep: Keep) -> Learned:
-        """The last training, by the recipe of a batch to its end, from the present weights, with all boxes.
+        """The last training, by the recipe of a batch: to the plateau, from the present weights, with all boxes.
 
         No box is held out: the network has learned from all of them.
         """

@@ -21,7 +21,8 @@ class Recipe:
     patch: width of the patches as a multiple of the box; at 1.5 a box keeps real surroundings at any angle.
     decay: the learning rate's factor after each iteration. cosine: let the learning rate rise in the first twentieth
     and fall to a twentieth over the whole training instead. average: the weights that are kept are a running mean of
-    this memory (0: the last ones). l1: weight of the sum of all |weights|.
+    this memory (0: the last ones). l1: weight of the sum of all |weights|. patience: iterations without a better
+    validation after which training stops, counted in its second half only, 0 never.
     keep_latest: keep the latest weights, not those with the best validation: averaged weights at a falling learning
     rate are a better guess than one lucky validation on one or two boxes (docs/accuracy.md).
     negative_share: part of all boxes drawn that are negative ones.
@@ -39,6 +40,7 @@ class Recipe:
     average: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    patience: int = 0
     keep_latest: bool = False
     glorot: bool = False
     negative_share: float = 0.5
@@ -54,6 +56,7 @@ RECIPES: dict[str, Recipe] = {
         cosine=True,
         average=0.99,
         weight_decay=1e-4,
+        patience=6,
         keep_latest=True,
         negative_share=0.25,
         augmentation=Augmentation(level_from=3),

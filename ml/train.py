@@ -1,8 +1,8 @@
 """Train a network on a training set.
 
-Shows the loss and the learning rate of each iteration and keeps the network so far at any moment (also when you
-cancel). Beside the network it writes the triplet sheet (box, label, output), the same as an MRC stack, a score for each
-box, and the curve of the losses.
+Shows the loss and the learning rate of each iteration, keeps the network so far at any moment (also when you cancel),
+and stops by itself once the held-out boxes get no better in the second half. Beside the network it writes the triplet
+sheet (box, label, output), the same as an MRC stack, a score for each box, and the curve of the losses.
 With --project and --feature it takes the training set from the project and leaves the network there.
 """
 

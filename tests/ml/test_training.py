@@ -177,6 +177,23 @@ def test_the_recipe_keeps_the_latest_weights_or_those_that_do_best_on_the_held_o
     assert same == keep_latest
 
 
+@pytest.mark.parametrize(
+    ("losses", "done"),
+    [
+        ([0.1] + [0.5] * 19, 13),  # iteration 10 is the first that counts, the lucky first one does not
+        ([0.1] + [0.9 - 0.01 * number for number in range(19)], 20),  # it still gets better
+        ([0.9 - 0.01 * number for number in range(15)] + [0.9] * 5, 18),
+    ],
+)
+def test_it_stops_once_the_held_out_boxes_get_no_better_in_the_second_half(losses, done):
+    trainer = small_trainer(recipe=replace(RECIPE, steps=1, patience=3))
+    told = iter(losses)
+    trainer.validate = lambda: Validation(next(told), None, None)
+    outcome = fit(trainer, Limits(20, 1e-3), Silent(), lambda so_far: None)
+    assert len(outcome.rows) == done
+    assert ("no better for 3 iterations" in outcome.stopped) == (done < 20)
+
+
 def test_it_stops_when_its_seconds_are_used_up():
     outcome = fit(small_trainer(), Limits(10_000, 1e-3, seconds=0.5), Silent(), lambda best: None)
     assert "seconds allowed" in outcome.stopped
