@@ -271,8 +271,10 @@ class Server:
                     # Before the job can be interrupted: a half-imported torch cannot be imported again.
                     importlib.import_module("torch")
                 self._current = job
-                result = self._step(job)
-                self._current = None
+                try:
+                    result = self._step(job)
+                finally:
+                    self._current = None  # before the answer, of whatever kind: who has it may ask what is running
                 self._channel.result(job.request.id, result)
         finally:
             with self._lock:

@@ -183,11 +183,18 @@ def test_a_cancel_need_not_wait_for_the_next_slab(make_network, make_tomogram, t
     monkeypatch.setattr(apply, "slab_depth", lambda *_: 2)
     monkeypatch.setattr(Preprocessed, "_strips", lambda self, depth: [(y, y + 1) for y in range(self.shape[1])])
     network, tomogram = make_network(), make_tomogram(shape=(9, 37, 43))
-    read, through, cancelled = [], Preprocessed._lowpassed, threading.Event()
+    read, through, reading, cancelled = [], Preprocessed._lowpassed, threading.Event(), threading.Event()
+
+    class CancelsWhileItReads(Recorder):
+        def progress(self, fraction, message):
+            if fraction > self.cancel_at:
+                assert reading.wait(30)
+            super().progress(fraction, message)
 
     def noted(self, z0, z1, y0, y1):
         read.append((z0, y0))
         if (z0, y0) == (2, 5):
+            reading.set()
             cancelled.wait(30)
         return through(self, z0, z1, y0, y1)
 
@@ -195,7 +202,7 @@ def test_a_cancel_need_not_wait_for_the_next_slab(make_network, make_tomogram, t
     stop = Preprocessed.stop
     monkeypatch.setattr(Preprocessed, "stop", lambda self: (stop(self), cancelled.set()))
     with pytest.raises(Cancelled):
-        applied(network, tomogram, tmp_path / "maps", Recorder(cancel_at=0.1))
+        applied(network, tomogram, tmp_path / "maps", CancelsWhileItReads(cancel_at=0.1))
     assert read[-1] == (2, 5)  # of 37 rows
 
 
