@@ -160,7 +160,7 @@ class ApplySettings:
         default=False,
     )
     half: BoolProperty(  # type: ignore[valid-type]
-        name="Half Precision", description="Write maps as float16, half as large", default=False
+        name="16-Bit Maps", description="Write maps as float16, half as large", default=False
     )
 
 
