@@ -25,9 +25,9 @@ from ml.apply_options import INT8, Applying
 from ml.options import UsageError, option
 from ml.report import Report
 from tomo.errors import TomosegError
-from tomo.files import explain_write_error, replacing
+from tomo.files import replacing, require_folder
 from tomo.names import tomogram_name
-from tomo.standing import make_folder, standing
+from tomo.standing import standing
 
 SUMMARY = "apply, merge, measure and make surfaces for many tomograms"
 TASKS_PER_WORKER = 3
@@ -107,10 +107,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 @contextmanager
 def _output_folder(folder: Path) -> Iterator[None]:
     """Make it, and within the block not again: a disk that was unplugged leaves an empty mount point, say."""
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise explain_write_error(folder, error) from error
+    require_folder(folder)
     with standing([folder]):
         yield
 

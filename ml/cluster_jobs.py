@@ -11,8 +11,7 @@ from typing import Any
 
 from ml.report import Report
 from tomo.errors import TomosegError
-from tomo.files import explain_read_error, explain_write_error
-from tomo.standing import make_folder
+from tomo.files import explain_read_error, require_folder
 
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 MOST_WORDS = 200  # characters of what a cluster says when it refuses a job
@@ -97,8 +96,6 @@ def _bytes(text: str) -> float:
 
 def job_cluster(jobs: Jobs, folder: Path, security: Any = None) -> Any:
     """dask-jobqueue's cluster of these jobs, none submitted yet. folder: for keys and logs, seen by all machines."""
-    import dask_jobqueue
-
     settings: dict[str, Any] = {
         "cores": jobs.cores,
         "processes": 1,
@@ -120,7 +117,7 @@ def job_cluster(jobs: Jobs, folder: Path, security: Any = None) -> Any:
     settings["project" if jobs.cluster == "lsf" else "account"] = jobs.account
     if jobs.cluster == "lsf":
         settings |= {"mem": math.ceil(_bytes(jobs.memory)), "lsf_units": "mb"}
-    return getattr(dask_jobqueue, CLUSTERS[jobs.cluster])(**settings)
+    return _class_of(jobs)(**settings)
 
 
 def _class_of(jobs: Jobs) -> Any:
@@ -144,10 +141,7 @@ def cluster_of(jobs: Jobs, folder: Path) -> Iterator[Any]:
     """`job_cluster` with keys of its own, until the block ends. Raises TomosegError where it cannot be started."""
     from distributed.security import Security
 
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise explain_write_error(folder, error) from error
+    require_folder(folder)
     try:
         cluster = job_cluster(jobs, folder, Security.temporary())
     except (ValueError, RuntimeError, OSError) as error:

@@ -120,7 +120,7 @@ def _begin(network: SegmentationNetwork, request: Request, recipe: Recipe, start
 def finish(
     trainer: Trainer, info: NetworkInfo, limits: Limits, request: Request, report: Report, keep: Keep
 ) -> Learned:
-    """Train until the limits, from the trainer's present weights; then measure the network that is kept."""
+    """Train until the limits or the plateau, from the trainer's present weights; then measure the network kept."""
     trainset = trainer.trainset
     report.log(
         f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "

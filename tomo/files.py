@@ -99,6 +99,14 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
+def require_folder(folder: Path) -> None:
+    """Make `folder` where it is not there (tomo/standing.py); raises TomosegError where the disk refuses."""
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise explain_write_error(folder, error) from error
+
+
 def require_space(folder: Path, needed_bytes: int) -> None:
     """Raise TomosegError if the disk that holds `folder` (or its nearest parent) lacks the space."""
     try:
