@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tomogram", type=Path, help="a tomogram (default: a simulated cell)")
     parser.add_argument("--labels", type=Path, nargs="+", help="label volumes of it, one per feature, not 0 = feature")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for all that is made")
-    parser.add_argument("--network", choices=("default", "classic"), default="default", help="what is trained")
+    parser.add_argument("--network", choices=("default", "fast", "classic"), default="default", help="what is trained")
     parser.add_argument("--seconds", type=float, default=MOST_SECONDS, help="train each feature for so long at most")
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="of the figure")
     return parser

@@ -14,7 +14,7 @@ from tomo.errors import TomosegError
 from tomo.names import result_name, tomogram_name
 from tomo.standing import FolderGone, first_gone, watched
 
-MOST_VOXELS = 2**26  # of a task: some ten seconds, so that little is lost with a worker, and starting costs little
+MOST_VOXELS = 2**25  # of a task: some ten seconds, so that little is lost with a worker, and starting costs little
 
 Answers = list[Any]
 Calls = Generator[list[Call], Answers, Any]

@@ -33,7 +33,7 @@ class Options:
 
     train: tuple[Path, Path] = option(help="tomogram to learn from, and its labels", metavar=("TOMOGRAM", "LABELS"))
     test: tuple[Path, Path] = option(help="tomogram to score on, and its labels", metavar=("TOMOGRAM", "LABELS"))
-    network: str = option("default", help="default, or classic for EMAN2's")
+    network: str = option("default", help="default, fast (one U-Net instead of two), or classic for EMAN2's")
     positives: int = option(10, help="positive boxes; at least 3 % of each is feature")
     negatives: int = option(100, help="negative boxes, without any feature; fewer where there are not enough places")
     box_size: int = option(64, help="side of the boxes, voxels")

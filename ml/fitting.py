@@ -141,9 +141,7 @@ class _Run:
         if warning := unused_gpu(device):
             self.report.log(warning)
         if seconds > SLOW_STEP:
-            self.report.log(
-                f"A step takes {seconds:.0f} s: close other programs, take a smaller batch size or the default network."
-            )
+            self.report.log(f"A step takes {seconds:.0f} s: close other programs, or take a smaller batch size.")
 
     def _judge(self, validation: Validation) -> None:
         """Keep the weights if they are the best so far, or the latest where the recipe prefers these."""

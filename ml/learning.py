@@ -12,11 +12,10 @@ from torch import Tensor
 
 from ml.augment import Batch
 from ml.devices import choose_device, use_threads
-from ml.eight_bits import EightBitUNet, supported, watched
+from ml.eight_bits import eight_bit_form, has_eight_bit_form, supported, watched
 from ml.fitting import Limits, Outcome, fit
 from ml.network_file import EightBits, LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork, build_network, preset
-from ml.networks.unet import UNet
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
@@ -155,13 +154,12 @@ def try_eight_bits(network: LoadedNetwork, trainer: Trainer) -> EightBits | None
 
     None for a network without such a form, and on a processor that cannot compute with them.
     """
-    if not isinstance(network.module, UNet) or not supported():
+    if not has_eight_bit_form(network.module) or not supported():
         return None
     module, numbers = network.for_applying(torch.device("cpu")).module, np.arange(len(trainer.trainset))
-    assert isinstance(module, UNet)
     with watched(module) as largest:
         batch, exact = maps_of(module, trainer, numbers)
-    shown = maps_of(EightBitUNet(module, largest), trainer, numbers)[1]
+    shown = maps_of(eight_bit_form(module, largest), trainer, numbers)[1]
     known, threshold = batch.known > 0, network.info.threshold * network.info.amplitude
     truth = (batch.target > 0.5)[known].numpy()
     after, before = (dice((strength > threshold)[known].numpy(), truth) for strength in (shown, exact))

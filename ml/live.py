@@ -21,7 +21,7 @@ class Options:
     project: Path = option(help="project folder", metavar="DIR")
     feature: str = option(help="the feature that is painted")
     tomogram: str = option("", help="the tomogram on screen, which is opened first")
-    network: str = option("default", help="default, or classic for EMAN2's")
+    network: str = option("default", help="default, fast (one U-Net instead of two), or classic for EMAN2's")
     recipe: str = option("", help="for classic: today (the default) or 2017")
     learning_rate: float = option(0.0, help="learning rate (default: the recipe's)")
     iterations: int = option(0, help="iterations of the last training at most (default: the recipe's)")

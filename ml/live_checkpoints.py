@@ -16,10 +16,13 @@ SPARSE = 60.0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """at: seconds of learning when it was taken. state: weights, their running mean and the optimiser's memory."""
+    """at: seconds of learning when it was taken. state: weights, their running mean and the optimiser's memory.
+
+    steps: of each network of an ensemble.
+    """
 
     at: float
-    steps: int
+    steps: list[int]
     state: dict[str, Any]
 
 
@@ -27,7 +30,7 @@ class Checkpoints:
     """One for every ten seconds of the last two minutes, and for every minute before that, ten minutes back.
 
     Time is learning time: while training is paused nothing is learned that could be forgotten. About 8 MB each for the
-    default network.
+    default network, of which the first half alone learns here.
     """
 
     def __init__(self) -> None:
@@ -39,7 +42,7 @@ class Checkpoints:
 
     def take(self, trainer: Trainer, now: float) -> None:
         """Remember the trainer's present state."""
-        self._kept.append(Checkpoint(now, trainer.steps_done, captured(trainer)))
+        self._kept.append(Checkpoint(now, list(trainer.steps), captured(trainer)))
         self._thin(now)
 
     def age(self, now: float) -> float:
@@ -67,10 +70,10 @@ class Checkpoints:
 
 
 def captured(trainer: Trainer) -> dict[str, Any]:
-    """A copy of all that a trainer has learned."""
+    """A copy of all that a trainer has learned live: the first network, the only one that learns then."""
     return {
-        "network": copy.deepcopy(trainer.network.state_dict()),
-        "averaged": copy.deepcopy(trainer.averaged.state_dict()),
+        "network": copy.deepcopy(trainer.network.members[0].state_dict()),
+        "averaged": copy.deepcopy(trainer.averaged.members[0].state_dict()),
         "optimiser": copy.deepcopy(trainer.optimiser.state_dict()),
     }
 
@@ -78,8 +81,8 @@ def captured(trainer: Trainer) -> dict[str, Any]:
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Make a trainer forget what came after the checkpoint; its boxes stay."""
     with torch.no_grad():
-        trainer.network.load_state_dict(checkpoint.state["network"])
-        trainer.averaged.load_state_dict(checkpoint.state["averaged"])
+        trainer.network.members[0].load_state_dict(checkpoint.state["network"])
+        trainer.averaged.members[0].load_state_dict(checkpoint.state["averaged"])
     # The optimiser would go on in the very tensors that it is given.
     trainer.optimiser.load_state_dict(copy.deepcopy(checkpoint.state["optimiser"]))
-    trainer.steps_done = checkpoint.steps
+    trainer.steps[:] = checkpoint.steps

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
 from ml.live_checkpoints import Checkpoints
-from ml.network_file import LoadedNetwork
+from ml.network_file import LoadedNetwork, NetworkInfo
 from ml.predict import Predictor
 from ml.report import Report
 from ml.scores import best_dice
@@ -40,11 +40,16 @@ class Strength:
 
 
 class Learner:
-    """Learns step by step. seconds: time spent learning; what was forgotten does not count."""
+    """Learns step by step. seconds: time spent learning; what was forgotten does not count.
+
+    Of an ensemble the first network alone learns and is shown: two would take in a correction half as fast. With
+    `finish` the others come in: as they were, or as copies of the first, which soon differ from it.
+    """
 
     def __init__(self, trainset: Trainset, request: Request, start: LoadedNetwork | None) -> None:
         self.request, self._start = request, start
         self.trainer, self.info = trainer_for(trainset, request, start)
+        self.trainer.first_only = True
         self._recipe = self.trainer.recipe
         self.trainer.recipe = replace(self._recipe, batch_size=BATCH)
         self._rate = request.learning_rate or self._recipe.learning_rate
@@ -84,15 +89,18 @@ class Learner:
 
     @property
     def network(self) -> LoadedNetwork:
-        """The running mean of the weights, with the amplitude on the labels as they are now."""
+        """What is shown: the running mean of the weights, with the amplitude on the labels as they are now."""
         self.measure()
-        return self.network_as_measured
+        return first_of(LoadedNetwork(self.trainer.averaged, self._measured_info))
+
+    def whole(self) -> LoadedNetwork:
+        """What is kept: all networks of an ensemble, with the amplitude of the last measurement."""
+        self._copy_the_first()
+        return LoadedNetwork(self.trainer.averaged, self._measured_info)
 
     @property
-    def network_as_measured(self) -> LoadedNetwork:
-        """The same with the amplitude of the last measurement, for those in a hurry."""
-        info = replace(self.info, amplitude=self.strength.amplitude, threshold=self.strength.threshold)
-        return LoadedNetwork(self.trainer.averaged, info)
+    def _measured_info(self) -> NetworkInfo:
+        return replace(self.info, amplitude=self.strength.amplitude, threshold=self.strength.threshold)
 
     def use(self, trainset: Trainset, changed: tuple[int, ...] = ()) -> None:
         """Learn from these boxes from the next step on, from the changed ones most."""
@@ -139,10 +147,25 @@ class Learner:
 
         No box is held out: the network has learned from all of them.
         """
+        self._copy_the_first()
+        self.trainer.first_only = False
         self.trainer.recipe = self._recipe
         self.trainer.use(self.trainer.trainset)
         limits = limits_for(self.request, self._recipe, None)
         return finish(self.trainer, self.info, limits, self.request, report, keep)
+
+    def _copy_the_first(self) -> None:
+        """Let networks that have not learned anything yet be what the first has learned, as far as it has."""
+        if self._start is not None or not self.trainer.first_only or not self.trainer.steps_done:
+            return
+        for networks in (self.trainer.network.members, self.trainer.averaged.members):
+            for other in networks[1:]:
+                other.load_state_dict(networks[0].state_dict())
+
+
+def first_of(network: LoadedNetwork) -> LoadedNetwork:
+    """The network to look at while it learns: of an ensemble the first one."""
+    return replace(network, module=network.module.members[0])
 
 
 def preload(request: Request, context: int, device: torch.device) -> None:
@@ -162,7 +185,7 @@ def _strength(trainer: Trainer) -> Strength:
     numbers = np.concatenate(
         [_spread(np.flatnonzero(positive), MOST_POSITIVES), _spread(np.flatnonzero(~positive), MOST_NEGATIVES)]
     )
-    batch, shown = maps_of(trainer.averaged, trainer, numbers)
+    batch, shown = maps_of(trainer.averaged.members[0], trainer, numbers)
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
     inside, values = truth & known, shown.clamp(min=0).numpy()
     amplitude = max(float(values[inside].mean()) if inside.any() else 0.0, WEAKEST_AMPLITUDE)

@@ -9,7 +9,7 @@ from ml.devices import choose_device, use_threads
 from ml.learning import request_of
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX, Annotations, LiveBoxes
-from ml.live_learner import Learner, preload
+from ml.live_learner import Learner, first_of, preload
 from ml.live_next import NextPlaces
 from ml.live_start import Start, checkpoint_path, save_checkpoint, start_from
 from ml.live_tomograms import LiveTomograms
@@ -156,7 +156,7 @@ class Session:
         try:
             if learner is None:
                 if self._start.network is not None and self._view.due("start"):
-                    self._view.show(self._start.network, "start", 0, self._report)
+                    self._view.show(first_of(self._start.network), "start", 0, self._report)
             # A new view is to come at once: the network of the last refresh is good enough for it.
             elif self._view.due(learner.version) and learner.useful and not self._view.show_with_kept(self._report):
                 self._view.show(learner.network, learner.version, learner.trainer.steps_done, self._report)

@@ -54,7 +54,7 @@ def start_from(options: Options, project: Project, report: Report) -> Start:
 
 def save_checkpoint(path: Path, learner: Learner) -> None:
     """Keep what was learned so far, all or nothing."""
-    network = learner.network_as_measured
+    network = learner.whole()
     trainset = learner.trainer.trainset
     entry = {
         "live": True,

@@ -17,7 +17,8 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 class Recipe:
     """One way to train.
 
-    steps: training steps of one iteration (epoch); 0 means as many as the balanced copies of all boxes fill.
+    steps: training steps of one iteration (epoch) of each network; 0 means as many as the balanced copies of all boxes
+    fill.
     patch: width of the patches as a multiple of the box; at 1.5 a box keeps real surroundings at any angle.
     decay: the learning rate's factor after each iteration. cosine: let the learning rate rise in the first twentieth
     and fall to a twentieth over the whole training instead. average: the weights that are kept are a running mean of
@@ -51,12 +52,12 @@ RECIPES: dict[str, Recipe] = {
     "default": Recipe(
         cross_entropy_and_dice,
         learning_rate=3e-3,
-        iterations=16,
+        iterations=24,
         steps=40,
         cosine=True,
         average=0.99,
         weight_decay=1e-4,
-        patience=6,
+        patience=9,
         keep_latest=True,
         negative_share=0.25,
         augmentation=Augmentation(level_from=3),

@@ -32,7 +32,7 @@ class Options:
     project: Path | None = option(None, help="project folder, instead of TRAINSET and --output", metavar="DIR")
     feature: str = option("", help="the feature to train, with --project")
     triplets: Path | None = option(None, help="the triplet sheet to write (default: beside the network)", metavar="PNG")
-    network: str = option("default", help="default, or classic for EMAN2's")
+    network: str = option("default", help="default, fast (one U-Net instead of two), or classic for EMAN2's")
     recipe: str = option("", help="for classic: today (the default) or 2017")
     iterations: int = option(0, help="iterations (epochs) at most (default: the recipe's)")
     learning_rate: float = option(0.0, help="learning rate (default: the recipe's, or the last one when going on)")

@@ -39,7 +39,9 @@ class Validation:
 
 
 class Trainer:
-    """Trains one network, one step at a call; boxes may come and go between steps.
+    """Trains one network, or those of an ensemble in turn, one step at a call; boxes may come and go between steps.
+
+    first_only: of an ensemble only the first network learns, until this is changed.
 
     trainset: may be replaced at any time by `use`. The weights to keep are those of `averaged`, a running mean.
     fresh: begin with random weights. Otherwise the network's own means and deviations (batch normalisation) stay as
@@ -69,7 +71,8 @@ class Trainer:
             keep_normalisation(self.network)
         self.averaged: SegmentationNetwork = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = _optimiser(self.network, recipe)
-        self.steps_done = 0
+        self.first_only = False
+        self.steps = [0 for _ in self.network.members]
         self.notes: list[str] = []
         self.use(trainset)
 
@@ -90,7 +93,18 @@ class Trainer:
     @property
     def steps_per_iteration(self) -> int:
         """Steps after which the recipe calls it one iteration."""
-        return self.recipe.steps or max(1, math.ceil(len(self._copies) / self.recipe.batch_size))
+        each = self.recipe.steps or max(1, math.ceil(len(self._copies) / self.recipe.batch_size))
+        return each if self.first_only else each * len(self.steps)
+
+    @property
+    def steps_done(self) -> int:
+        """Of all networks together."""
+        return sum(self.steps)
+
+    @property
+    def _turn(self) -> int:
+        """Which network of an ensemble learns in the next step: one after the other, each from boxes of its own."""
+        return 0 if self.first_only else self.steps_done % len(self.steps)
 
     @property
     def patch(self) -> int:
@@ -119,9 +133,9 @@ class Trainer:
     def _step(self, learning_rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        chosen = self._next(self.recipe.batch_size)
+        turn, chosen = self._turn, self._next(self.recipe.batch_size)
         batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
-        loss = self._loss(self.network, batch)
+        loss = self._loss(self.network.members[turn], batch)
         cost = float(loss.detach())
         if not math.isfinite(cost) or abs(cost) > EXPLODED:
             raise ExplodedError(
@@ -130,8 +144,8 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        self.steps_done += 1
-        self._average()
+        self.steps[turn] += 1
+        self._average(turn)
         return cost
 
     def validate(self) -> Validation:
@@ -181,11 +195,12 @@ class Trainer:
         target, known = shrink_label(batch.target, shrink), shrink_known(batch.known, shrink)
         return self.recipe.loss(output, target, known)
 
-    def _average(self) -> None:
+    def _average(self, turn: int) -> None:
         """Move the kept weights towards the present ones; quickly at first, when they are worth nothing."""
-        memory = min(self.recipe.average, self.steps_done / (self.steps_done + 9.0))
+        memory = min(self.recipe.average, self.steps[turn] / (self.steps[turn] + 9.0))
+        averaged, network = (whole.members[turn].state_dict() for whole in (self.averaged, self.network))
         with torch.no_grad():
-            for kept, now in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
+            for kept, now in zip(averaged.values(), network.values(), strict=True):
                 if kept.is_floating_point():
                     kept.lerp_(now, 1 - memory)
                 else:

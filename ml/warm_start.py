@@ -1,4 +1,4 @@
-"""What the default network knows before it sees a box: weights learned from the project's own simulated cells only.
+"""What each U-Net of the default knows before it sees a box: weights learned from simulated cells only.
 
 The file beside this one was made by tools/make_warm_start.py; no other data and no other simulator is in it.
 """
@@ -37,7 +37,7 @@ def save_warm_start(path: Path, network: nn.Module) -> None:
 
 
 def warm_up(network: SegmentationNetwork, path: Path = FILE) -> bool:
-    """Give `network` the weights, in place, but for its last layer.
+    """Give `network`, or each network of an ensemble, the weights, in place, but for its last layer.
 
     False where its layers are others, or where it sees one slice only. Where it sees three, the weights of those that
     it lacks go to its outermost ones, as if these were repeated.
@@ -49,6 +49,11 @@ def warm_up(network: SegmentationNetwork, path: Path = FILE) -> bool:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise TomosegError(f"{path} is missing or damaged: install Tomoseg again.") from error
+    return all(_filled(member, dict(weights)) for member in network.members)
+
+
+def _filled(network: SegmentationNetwork, weights: dict[str, Tensor]) -> bool:
+    """Whether the weights fit `network`, which then has them."""
     expected = {name: value for name, value in network.state_dict().items() if not name.startswith(LAST)}
     if FIRST in weights and FIRST in expected:
         weights[FIRST] = for_context(weights[FIRST].float(), network.context)

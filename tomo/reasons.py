@@ -121,9 +121,11 @@ def _next_before_training(project: Project, feature: str) -> str:
 
 def _missing_feature(project: Project, feature: str) -> str | None:
     names = [known.name for known in project.features()]
-    if not names or not feature:
-        return "Add a feature first." if not names else "Choose a feature first."
-    return None if feature in names else f"There is no feature {feature} in this project: add it first."
+    if not feature:
+        return "Choose a feature first." if names else "Add a feature first."
+    if feature in names:
+        return None
+    return f"There is no feature {feature} in this project: add it in Blender, or import boxes of it."
 
 
 def _boxes_of(project: Project, feature: str, kind: str) -> list[Box]:

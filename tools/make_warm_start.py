@@ -127,7 +127,7 @@ def main(path: Path, steps: int) -> None:
     torch.set_num_threads(1)  # sums of several threads differ from run to run
     generator, random = torch.Generator().manual_seed(1), np.random.default_rng(1)
     torch.manual_seed(1)
-    architecture, settings = preset("default")
+    architecture, settings = preset("fast")
     network = build_network(architecture, context=CONTEXT, **settings)
     network.head = nn.Conv2d(settings["width"], (len(FEATURES) + len(BLURS)) * settings["fold"] ** 2, 1)
     network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]

@@ -1,4 +1,7 @@
-"""The networks, by name. `default` is the one that measures best from ten boxes (docs/accuracy.md)."""
+"""The networks, by name. `default` is the one that measures best from ten boxes (docs/accuracy.md).
+
+`fast` is one network of its two.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,17 +9,23 @@ from typing import Any
 from ml.faults import out_of_memory
 from ml.networks.base import SegmentationNetwork
 from ml.networks.classic import ClassicNetwork
+from ml.networks.ensemble import Ensemble, UNets
 from ml.networks.unet import UNet
 from tomo.errors import TomosegError
 
 DEFAULT = "default"
-ARCHITECTURES: dict[str, type[SegmentationNetwork]] = {"classic": ClassicNetwork, "unet": UNet}
+ARCHITECTURES: dict[str, type[SegmentationNetwork]] = {
+    "classic": ClassicNetwork,
+    "unet": UNet,
+    "unets": UNets,
+}
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    DEFAULT: ("unet", {"width": 16, "depth": 4, "fold": 2}),
+    DEFAULT: ("unets", {"members": 2, "width": 16, "depth": 4, "fold": 2}),
+    "fast": ("unet", {"width": 16, "depth": 4, "fold": 2}),
     "classic": ("classic", {}),
     "unet": ("unet", {"width": 16, "depth": 4, "fold": 1}),
 }
-_BOUNDS = {"context": 31, "width": 512, "depth": 7, "fold": 4, "widest": 1024}
+_BOUNDS = {"context": 31, "width": 512, "depth": 7, "fold": 4, "widest": 1024, "members": 16}
 
 
 def preset(name: str) -> tuple[str, dict[str, Any]]:
@@ -60,4 +69,4 @@ def _is_count(value: Any, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
-__all__ = ["ARCHITECTURES", "DEFAULT", "PRESETS", "SegmentationNetwork", "build_network", "preset"]
+__all__ = ["ARCHITECTURES", "DEFAULT", "PRESETS", "Ensemble", "SegmentationNetwork", "build_network", "preset"]

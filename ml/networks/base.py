@@ -1,6 +1,7 @@
 """What every network of Tomoseg offers, whatever its layers."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,11 @@ class SegmentationNetwork(nn.Module):
     margin: int = 0  # pixels to mirror beyond a slice's borders: training never showed the network an end of the world
     halo: int = 0  # pixels of context needed around a tile so that its seam cannot be seen
     layout: torch.memory_format = torch.channels_last  # of the batches that it computes fastest
+
+    @property
+    def members(self) -> "Sequence[SegmentationNetwork]":
+        """The networks that learn one beside the other; only an ensemble has several."""
+        return (self,)
 
     def to_map(self, output: Tensor) -> Tensor:
         """The values that a person sees, of the same shape as `output`; 0 is background, larger is surer."""

@@ -1,4 +1,4 @@
-"""A small U-Net, the default: cheaper than EMAN2's network and better from ten boxes (docs/accuracy.md).
+"""A small U-Net, two of which are the default: cheaper than EMAN2's network, better from ten boxes (docs/accuracy.md).
 
 Source: Ronneberger, Fischer, Brox, MICCAI 2015; the folded first layer follows Shi et al., CVPR 2016.
 """

@@ -131,15 +131,18 @@ def _network(folder: Path) -> list[Path]:
     from ml.networks import build_network
 
     paths = []
+    ranges = {"unet": (3.0, 2.5, 1.5, 2.0, 1.0, 3.0, 4.5)}
+    ranges["unets"] = 2 * ranges["unet"]
     for architecture, settings in (
         ("unet", {"width": 4, "depth": 2, "fold": 2, "context": 1}),
+        ("unets", {"members": 2, "width": 4, "depth": 2, "fold": 2, "context": 1}),
         ("classic", {"kernels": [3, 3, 1], "sizes": [5, 5, 5], "context": 1}),
     ):
         torch.manual_seed(7)
         network = build_network(architecture, **settings).eval()
-        ranges = EightBits((3.0, 2.5, 1.5, 2.0, 1.0, 3.0, 4.5), -0.001) if architecture == "unet" else None
+        known = EightBits(ranges[architecture], -0.001) if architecture in ranges else None
         history = ({"learning_rate": 0.1},)
-        info = NetworkInfo("actin", architecture, settings, (10.0,) * 3, history=history, eight_bits=ranges)
+        info = NetworkInfo("actin", architecture, settings, (10.0,) * 3, history=history, eight_bits=known)
         paths.append(folder / f"{architecture}.safetensors")
         save_network(paths[-1], network, info)
     return paths

@@ -20,6 +20,7 @@ VALUES = (
         "#ff0000",
         "positive",
         "unet",
+        "unets",
         "classic",
         [],
         [0],

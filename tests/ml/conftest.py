@@ -11,7 +11,11 @@ from tomo.label_table import LabelEntry, label_table_path, save_label_table
 from tomo.mrc import write_mrc
 from tomo.preprocessing import NO_FILTER
 
-SMALL = {"unet": {"width": 4, "depth": 2, "fold": 2}, "classic": {"kernels": [3, 3, 1], "sizes": [5, 5, 5]}}
+SMALL = {
+    "unet": {"width": 4, "depth": 2, "fold": 2},
+    "unets": {"members": 2, "width": 4, "depth": 2, "fold": 2},
+    "classic": {"kernels": [3, 3, 1], "sizes": [5, 5, 5]},
+}
 MASK_GEOMETRY = Geometry((10.0, 10.0, 10.0), nstart=(3, -4, 5))
 GEOMETRY = Geometry((13.6, 13.6, 13.6), (100.0, -50.0, 25.0), (3, 4, 5))
 

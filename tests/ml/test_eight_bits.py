@@ -129,7 +129,7 @@ def test_pooling_takes_the_largest_of_four():
 def test_training_measures_the_ranges_and_what_they_change(trained):
     known = trained.info.eight_bits
     assert known is require_eight_bits(trained.info)
-    assert len(known.largest) == 15
+    assert len(known.largest) == 2 * 15  # of the input and of 14 layers, in both networks
     assert known.largest[0] == pytest.approx(np.abs(ring_trainset().images).max(), rel=0.3)
     assert abs(known.dice_change) < 0.03
 
@@ -218,7 +218,7 @@ def test_a_run_never_goes_on_with_a_map_in_other_numbers(ranged, make_tomogram, 
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        ({"architecture": "classic"}, "for the default network, not for EMAN2's, as that of mito"),
+        ({"architecture": "classic"}, "for the networks default and fast, not for EMAN2's, as that of mito"),
         ({}, "does not know its ranges .*: train it further"),
         ({"eight_bits": EightBits((3.0,) * 7, -0.031)}, r"cost the network of mito 0\.031 of the Dice"),
         ({"eight_bits": EightBits((3.0,) * 9, 0.0)}, "do not fit its layers"),

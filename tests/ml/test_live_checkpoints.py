@@ -33,7 +33,7 @@ def test_it_goes_back_to_the_state_of_so_many_seconds_ago(trainer):
         assert not kept.due(second + 9.0)
     assert kept.age(45.0) == 45.0
     found = kept.go_back(trainer, 20.0, 45.0)
-    assert (found.at, found.steps, trainer.steps_done) == (20, 2, 2)
+    assert (found.at, found.steps, trainer.steps_done) == (20, [2], 2)
     assert torch.equal(weights(trainer), seen[20])
     assert kept.go_back(trainer, 20.0, found.at).at == 0  # once more: further back
     assert kept.go_back(trainer, 1e9, 0.0).at == 0  # and not beyond the beginning

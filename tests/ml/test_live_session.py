@@ -272,6 +272,59 @@ def test_a_trained_network_is_gone_on_with(project):
     assert len(script.shown) == 1
 
 
+@pytest.fixture
+def of_two(monkeypatch):
+    """The default network of two, as it is, but small."""
+    monkeypatch.setitem(PRESETS, "default", ("unets", {"members": 2, "width": 4, "depth": 2, "fold": 2}))
+
+
+def test_of_an_ensemble_the_first_network_learns_live_and_the_other_follows_it(project, of_two):
+    annotate(project, positive(1), positive(3), negative())
+    _, running = until_cancelled(project, *steps(6), [{"command": "forget", "seconds": 0}], *steps(2))
+    learner = running._learner
+    assert learner.trainer.steps[0] > 0 and learner.trainer.steps[1] == 0
+    assert same(learner.network.module, learner.trainer.averaged.members[0])
+    kept = load_network(checkpoint_path(project, FEATURE))
+    assert kept.info.architecture == "unets"
+    assert all(same(member, learner.trainer.averaged.members[0]) for member in kept.module.members)
+
+
+def test_finishing_trains_all_networks_of_an_ensemble_from_what_was_learned(project, of_two):
+    annotate(project, positive(1), positive(3), negative())
+    until_cancelled(project, *steps(6))
+    script = Script([VIEW], *steps(3), [{"command": "finish"}], *steps(200))
+    result = session(project, script).run()
+    assert any("Going on from the last live training" in line for line in script.logged)
+    finished = load_network(project.network_path(FEATURE))
+    assert finished.info.history[-1]["steps"] == 2 * 40
+    assert len(finished.module.members) == 2 and not same(*finished.module.members)
+    assert result["live_steps"] >= 2
+
+
+def test_a_trained_ensemble_keeps_its_other_network_through_a_stop(project, of_two):
+    annotate(project, positive(1), positive(3), negative())
+    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200))).run()
+    trained = load_network(project.network_path(FEATURE)).module
+    for _ in range(2):
+        _, running = until_cancelled(project, [VIEW], *steps(5), from_trained=project.network_path(FEATURE))
+    whole = running._learner.whole().module
+    assert same(whole.members[1], trained.members[1]) and not same(whole.members[0], trained.members[0])
+
+
+def test_a_single_network_stays_one_whatever_is_asked_for(project, monkeypatch):
+    annotate(project, positive(), negative())
+    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200))).run()
+    monkeypatch.setitem(PRESETS, "default", ("unets", {"members": 2, "width": 4, "depth": 2, "fold": 2}))
+    trained = project.network_path(FEATURE)
+    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200)), from_trained=trained).run()
+    assert load_info(trained).architecture == "unet" and len(load_info(trained).history) == 2
+
+
+def same(one, other):
+    """Whether two networks have the same weights."""
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
 def test_a_loss_that_explodes_is_told_and_learning_goes_on_from_before(project):
     annotate(project, positive(), negative())
 
@@ -320,8 +373,11 @@ def test_after_a_change_the_shown_network_follows_at_once_and_calms_down_again(p
     assert learner._recipe.average == 0.99  # what Finish goes on with
 
 
-def test_finishing_is_the_batch_training_to_the_bit(project):
+@pytest.mark.parametrize("members", [1, 2])
+def test_finishing_is_the_batch_training_to_the_bit(project, monkeypatch, members):
     """Finish without a live step before it, and `tomoseg train` on the same boxes: the same network and triplets."""
+    if members > 1:
+        monkeypatch.setitem(PRESETS, "default", ("unets", {"members": members, "width": 4, "depth": 2, "fold": 2}))
     annotate(project, positive(1), positive(3), negative())
     live = session(project, Script([{"command": "finish"}], *steps(200))).run()
     files = [project.network_path(FEATURE), *(Path(live[name]) for name in ("triplets", "stack", "scores", "losses"))]

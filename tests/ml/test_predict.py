@@ -35,7 +35,7 @@ def test_a_slice_goes_on_beyond_its_borders(make_network):
     assert np.ptp(found[::step, ::step]) < 0.5 * np.ptp(bare[::step, ::step])  # an even slice: an even map
 
 
-@pytest.mark.parametrize("architecture", ["unet", "classic"])
+@pytest.mark.parametrize("architecture", ["unet", "unets", "classic"])
 def test_tiles_give_the_map_of_the_whole_slice(make_network, slab, architecture):
     network = load_network(make_network(architecture))
     whole, tiled = Predictor(network, CPU), Predictor(network, CPU)

@@ -94,7 +94,7 @@ def test_going_on_offers_the_last_learning_rate_and_keeps_the_history(trainset, 
     second = load_info(tmp_path / "ring.safetensors")
     assert len(second.history) == 2
     if eight_bits.supported():
-        assert len(first.eight_bits.largest) == len(second.eight_bits.largest) == 15
+        assert len(first.eight_bits.largest) == len(second.eight_bits.largest) == 2 * 15
         assert first.eight_bits != second.eight_bits  # measured anew
     assert f"learning rate {first.learning_rate:g}." in report.lines[0]
 

@@ -1,4 +1,4 @@
-"""The default network begins with what it learned from simulated cells, unless told not to."""
+"""Each network of the default begins with what it learned from simulated cells, unless told not to."""
 
 import errno
 from pathlib import Path
@@ -16,15 +16,24 @@ from tomo.errors import TomosegError
 LARGEST = 2_000_000  # bytes, the project's own limit
 
 
-def network_for(context):
-    architecture, settings = preset("default")
+def network_for(context, name="fast"):
+    architecture, settings = preset(name)
     torch.manual_seed(0)
     return build_network(architecture, context=context, **settings).eval()
 
 
-def test_the_file_is_small_and_fits_the_default_network():
+@pytest.mark.parametrize("name", ["fast", "default"])
+def test_the_file_is_small_and_fits(name):
     assert FILE.stat().st_size < LARGEST
-    assert warm_up(network_for(5))
+    assert warm_up(network_for(5, name))
+
+
+def test_the_networks_of_an_ensemble_begin_alike_but_for_the_last_layer():
+    both = network_for(5, "default")
+    warm_up(both)
+    first, second = (member.state_dict() for member in both.members)
+    for name, value in first.items():
+        assert torch.equal(value, second[name]) != name.startswith("head."), name
 
 
 def test_all_layers_but_the_last_change():
@@ -97,6 +106,7 @@ def test_training_begins_with_it_unless_told_not_to_and_the_history_says_so(cold
     trainer, _ = trainer_for(ring_trainset(context=3), Request(cold_start=cold), None)
     known = network_for(3)
     warm_up(known)
-    same = torch.equal(trainer.network.down[2][0].weight.detach(), known.down[2][0].weight)
-    assert same != cold
+    for member in trainer.network.members:
+        same = torch.equal(member.down[2][0].weight.detach(), known.down[2][0].weight)
+        assert same != cold
     assert trainer.began_with == (RANDOM if cold else "simulated cells")

@@ -69,6 +69,7 @@ def test_features_are_asked_for_where_there_are_none(project):
     project.remove_feature("actin")
     for check in (reasons.missing_for_trainset, reasons.missing_for_training, reasons.missing_for_applying):
         assert check(project, "") == "Add a feature first."
+        assert "There is no feature golgi in this project: add it in Blender" in check(project, "golgi")
 
 
 def test_a_training_set_needs_a_positive_box_of_its_own_feature(project):
