@@ -86,7 +86,8 @@ def learn(
     """
     check_trainset(trainset)
     use_threads(request.threads)
-    trainset = hold_out(narrowed(trainset, context_for(request, trainset, start)), HELD_OUT_SHARE, request.seed)
+    trainset = narrowed(trainset, context_for(request, trainset, start))
+    trainset = hold_out(trainset, HELD_OUT_SHARE, request.seed, networks_for(request, start))
     trainer, info = trainer_for(trainset, request, start)
     return finish(trainer, info, limits_for(request, trainer.recipe, start), request, report, keep)
 
@@ -94,6 +95,11 @@ def learn(
 def context_for(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> int:
     """Slices to see at once: EMAN2's network sees one; one that goes on sees as many as it learned with."""
     return start.context if start else 1 if request.network == "classic" else trainset.info.context
+
+
+def networks_for(request: Request, start: LoadedNetwork | None) -> int:
+    """How many networks learn: those of an ensemble, or one."""
+    return len(start.module.members) if start else int(preset(request.network)[1].get("members", 1))
 
 
 def trainer_for(trainset: Trainset, request: Request, start: LoadedNetwork | None) -> tuple[Trainer, NetworkInfo]:
@@ -123,7 +129,7 @@ def finish(
     trainset = trainer.trainset
     report.log(
         f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "
-        f"boxes, {int(trainset.held_out.sum())} held out for validation; learning rate {limits.learning_rate:g}."
+        f"boxes, {int((trainset.held_out > 0).sum())} held out for validation; learning rate {limits.learning_rate:g}."
     )
     outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))
     network = LoadedNetwork(outcome.network.eval().to("cpu"), _finished(info, outcome, trainer, request))
@@ -134,7 +140,7 @@ def finish(
 def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     """Amplitude from the training labels, threshold from all boxes: two held-out ones are too few to place it."""
     trainset = trainer.trainset
-    batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & ~trainset.held_out))
+    batch, shown = maps_of(network, trainer, np.flatnonzero(trainset.positive & (trainset.held_out == 0)))
     inside = (batch.target > 0.5) & (batch.known > 0)
     amplitude = float(shown[inside].mean()) if inside.any() else 1.0
     if not amplitude > WEAKEST:
@@ -144,9 +150,11 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
     lowest, highest = network.lowest_threshold / amplitude, network.highest_threshold / amplitude
     threshold = place_threshold(strength, truth, known, lowest, highest)
-    held_out = trainset.held_out if (trainset.held_out & trainset.positive).any() else np.ones(len(trainset), bool)
-    judged = known & held_out[:, None, None, None]
-    return Calibration(amplitude, threshold, dice((strength > threshold)[judged], truth[judged]))
+    held_out = (trainset.held_out > 0) & trainset.positive
+    asked = np.flatnonzero(trainset.held_out > 0 if held_out.any() else np.ones(len(trainset), bool))
+    batch, shown = honest_maps_of(network, trainer, asked)
+    judged, found = batch.known > 0, shown > threshold * amplitude
+    return Calibration(amplitude, threshold, dice(found[judged].numpy(), (batch.target > 0.5)[judged].numpy()))
 
 
 def try_eight_bits(network: LoadedNetwork, trainer: Trainer) -> EightBits | None:
@@ -186,6 +194,17 @@ def maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: Any) -> tup
     """The boxes as they are and what `network` shows for them at full resolution, (n, 1, y, x)."""
     batch, output = trainer.outputs(numbers, network)
     return batch, upscaled(network.to_map(output), network.shrink)
+
+
+def honest_maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: NDArray[np.int64]) -> tuple[Batch, Tensor]:
+    """The same, but of a box that is held out what the network of an ensemble shows that did not train on it."""
+    batch, shown = maps_of(network, trainer, numbers)
+    honest = shown.clone()
+    for number, member in enumerate(network.members, 1) if len(network.members) > 1 else ():
+        unknown = np.flatnonzero(trainer.trainset.held_out[numbers] == number)
+        if len(unknown):
+            honest[unknown] = maps_of(member, trainer, numbers[unknown])[1]
+    return batch, honest
 
 
 def _architecture(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> tuple[str, dict[str, Any]]:

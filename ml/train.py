@@ -112,7 +112,7 @@ def write_results(output: Path, learned: "Learned", sheet: Path) -> dict[str, An
         "network": str(output),
         **places,
         "dice": history["held_out_dice"],
-        "held_out": int(trainset.held_out.sum()),
+        "held_out": int((trainset.held_out > 0).sum()),
         "amplitude": info.amplitude,
         "threshold": info.threshold,
         "iterations": len(outcome.rows),

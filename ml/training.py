@@ -84,16 +84,19 @@ class Trainer:
         """
         self.trainset = trainset
         self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
-        self._copies = balanced_copies(
-            trainset.positive, trainset.held_out, trainset.info.copies, self.recipe.negative_share
-        )
-        self._queue: list[int] = []
+        self._copies = [
+            balanced_copies(
+                trainset.positive, trainset.held_out == number, trainset.info.copies, self.recipe.negative_share
+            )
+            for number in range(1, len(self.network.members) + 1)
+        ]
+        self._queues: list[list[int]] = [[] for _ in self._copies]
         self._urgent = [number for number in urgent if not trainset.held_out[number]] * URGENT_LOOKS
 
     @property
     def steps_per_iteration(self) -> int:
         """Steps after which the recipe calls it one iteration."""
-        each = self.recipe.steps or max(1, math.ceil(len(self._copies) / self.recipe.batch_size))
+        each = self.recipe.steps or max(1, math.ceil(len(self._copies[0]) / self.recipe.batch_size))
         return each if self.first_only else each * len(self.steps)
 
     @property
@@ -133,7 +136,8 @@ class Trainer:
     def _step(self, learning_rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        turn, chosen = self._turn, self._next(self.recipe.batch_size)
+        turn = self._turn
+        chosen = self._next(self.recipe.batch_size, turn)
         batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
         loss = self._loss(self.network.members[turn], batch)
         cost = float(loss.detach())
@@ -149,12 +153,12 @@ class Trainer:
         return cost
 
     def validate(self) -> Validation:
-        """Loss and Dice of the averaged network on the held-out boxes; on all boxes where none is held out."""
-        numbers = np.flatnonzero(self.trainset.held_out)
-        if held_out := len(numbers) > 0:
-            batch, output = self.outputs(numbers)
-        else:
-            batch, output = self.outputs(np.arange(len(self.trainset)))
+        """Loss and Dice of the averaged network on the held-out boxes; on all boxes where none is held out.
+
+        Each network of an ensemble is asked about those that it does not know.
+        """
+        held_out = bool(self.trainset.held_out.any())
+        batch, output = self.outputs_on_unknown() if held_out else self.outputs(np.arange(len(self.trainset)))
         with torch.inference_mode():
             loss = float(self._criterion(output, batch))
         if not held_out or not batch.target.any():
@@ -162,6 +166,14 @@ class Trainer:
         shown = upscaled(self.averaged.to_map(output), self.network.shrink).numpy()
         dice, threshold = best_dice(shown, batch.target.numpy() > 0.5, batch.known.numpy() > 0)
         return Validation(loss, dice, threshold)
+
+    def outputs_on_unknown(self) -> tuple[Batch, Tensor]:
+        """The held-out boxes, and what the averaged network that did not train on each of them puts out."""
+        members, held_out = self.averaged.members, self.trainset.held_out
+        parts = [self.outputs(np.flatnonzero(held_out == number), each) for number, each in enumerate(members, 1)]
+        batches = [batch for batch, _ in parts]
+        joined = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "target", "known"))
+        return Batch(*joined), torch.cat([output for _, output in parts])
 
     def outputs(self, numbers: NDArray[np.int64], network: SegmentationNetwork | None = None) -> tuple[Batch, Tensor]:
         """The boxes as they are, neither turned nor varied, and a network's (or the averaged one's) outputs."""
@@ -172,13 +184,13 @@ class Trainer:
             parts = [asked(part.to(where)).cpu() for part in batch.images.split(16)]
         return batch, torch.cat(parts)
 
-    def _next(self, count: int) -> list[int]:
-        """The boxes of the next batch: each balanced copy once, in random order, before any comes again."""
+    def _next(self, count: int, turn: int = 0) -> list[int]:
+        """The boxes of a network's next batch: each balanced copy once, in random order, before any comes again."""
         first, self._urgent = self._urgent[: count // 2], self._urgent[count // 2 :]
         count -= len(first)
-        while len(self._queue) < count:
-            self._queue += self._order.permutation(self._copies).tolist()
-        chosen, self._queue = self._queue[:count], self._queue[count:]
+        while len(self._queues[turn]) < count:
+            self._queues[turn] += self._order.permutation(self._copies[turn]).tolist()
+        chosen, self._queues[turn] = self._queues[turn][:count], self._queues[turn][count:]
         return first + chosen
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:

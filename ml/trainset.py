@@ -41,7 +41,8 @@ class TrainsetInfo:
 @dataclass(frozen=True, eq=False)
 class Trainset:
     """images: (n, context, c, c) float32, preprocessed, c at least √2 × box_size. labels: (n, c, c) int8, 0, 1, or 2
-    where nobody annotated. positive, held_out: (n,) bool; held-out boxes are not trained on. box_ids: (n,) str.
+    where nobody annotated. positive: (n,) bool. box_ids: (n,) str. held_out: (n,) int8, 0 for boxes that are trained
+    on, 1 for those that are not; of an ensemble its k-th network does not train on those with k.
     """
 
     info: TrainsetInfo
@@ -49,7 +50,7 @@ class Trainset:
     labels: Labels
     positive: NDArray[np.bool_]
     box_ids: NDArray[np.str_]
-    held_out: NDArray[np.bool_]
+    held_out: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -136,7 +137,7 @@ def assembled(info: TrainsetInfo, boxes: list[Box], images: Images, labels: Labe
     """The set of these boxes, none of them held out."""
     positive = np.array([box.kind == POSITIVE for box in boxes], bool)
     names = np.array([box.id for box in boxes], str)
-    return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), bool))
+    return Trainset(info, images, labels, positive, names, np.zeros(len(boxes), np.int8))
 
 
 def neighbours(slab: Callable[[int, int], NDArray[Any]], z: int, depth: int, context: int) -> NDArray[Any]:
@@ -182,17 +183,20 @@ def narrowed(trainset: Trainset, context: int) -> Trainset:
     )
 
 
-def hold_out(trainset: Trainset, share: float, seed: int) -> Trainset:
+def hold_out(trainset: Trainset, share: float, seed: int, networks: int = 1) -> Trainset:
     """Mark a share of the boxes, positive and negative ones alike, as held out: whole boxes, never single copies.
 
+    Each network of an ensemble is spared other ones: so all are learned from, and they differ more (docs/accuracy.md).
     With fewer than four boxes of a kind none of that kind is held out: each is needed for learning.
     """
     random = np.random.default_rng(seed)
-    held_out = np.zeros(len(trainset), bool)
+    held_out = np.zeros(len(trainset), np.int8)
     for kind in (True, False):
         numbers = np.flatnonzero(trainset.positive == kind)
         if len(numbers) >= 4 and share > 0:
-            held_out[random.permutation(numbers)[: max(1, round(share * len(numbers)))]] = True
+            order, each = random.permutation(numbers), max(1, round(share * len(numbers)))
+            for network in range(networks):
+                held_out[order[network * each : (network + 1) * each]] = network + 1
     return replace(trainset, held_out=held_out)
 
 

@@ -32,7 +32,7 @@ def save_trainset(path: Path, trainset: Trainset) -> None:
             labels=trainset.labels,
             positive=trainset.positive,
             box_ids=trainset.box_ids,
-            held_out=trainset.held_out,
+            held_out=trainset.held_out > 0,  # by which network is chosen anew by each training
         )
 
 
@@ -53,6 +53,7 @@ def load_trainset(path: Path) -> Trainset:
         raise explain_read_error(path, error) from error
     if (wrong := _misfit(info, arrays)) is not None:
         raise TomosegError(f"{path} is damaged (its {wrong} do not fit): build it again with `tomoseg trainset`.")
+    arrays["held_out"] = arrays["held_out"].astype(np.int8)
     return Trainset(info, **arrays)
 
 

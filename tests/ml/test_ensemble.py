@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from ml.learning import honest_maps_of, maps_of
 from ml.network_file import NetworkInfo, load_network, save_network
 from ml.networks import Ensemble, build_network, preset
 from ml.recipes import RECIPES
 from ml.training import Trainer
+from ml.trainset import hold_out
 from tests.ml.scenes import ring_trainset
 from tomo.errors import TomosegError
 
@@ -59,6 +62,33 @@ def test_its_networks_learn_in_turn_and_become_different_ones(ensemble):
             assert equal(shown[number], weights(trainer.averaged.members[number])) == waits
     first, *others = (weights(member) for member in trainer.averaged.members)
     assert not any(equal(first, other) for other in others)
+
+
+def test_each_network_learns_from_what_the_other_is_spared_and_is_asked_about_what_it_does_not_know():
+    trainset = hold_out(ring_trainset(positives=6, negatives=8), 0.2, 0, networks=2)
+    trainer = Trainer(build_network("unets", **{**SETTINGS, "members": 2}), trainset, RECIPE)
+    for turn in (0, 1):
+        assert set(trainer._next(300, turn)) == set(np.flatnonzero(trainset.held_out != turn + 1))
+    _, output = trainer.outputs_on_unknown()
+    assert len(output) == (trainset.held_out > 0).sum()
+    for turn, member in enumerate(trainer.averaged.members):
+        alone = trainer.outputs(np.flatnonzero(trainset.held_out == turn + 1), member)[1]
+        half = len(output) // 2
+        assert torch.equal(output[turn * half : (turn + 1) * half], alone)
+    assert 0 < trainer.validate().loss < 10
+
+
+def test_a_held_out_box_is_judged_by_the_network_that_does_not_know_it():
+    trainset = hold_out(ring_trainset(positives=6, negatives=8), 0.2, 0, networks=2)
+    trainer = Trainer(build_network("unets", **{**SETTINGS, "members": 2}), trainset, RECIPE)
+    numbers = np.arange(len(trainset))
+    shown, honest = (maps(trainer.averaged, trainer, numbers)[1] for maps in (maps_of, honest_maps_of))
+    for number in numbers:
+        owner = trainset.held_out[number]
+        member = trainer.averaged.members[owner - 1] if owner else trainer.averaged
+        expected = maps_of(member, trainer, numbers[number : number + 1])[1][0]
+        assert torch.allclose(honest[number], expected, atol=1e-6)
+    assert not torch.allclose(honest, shown, atol=1e-3)
 
 
 def test_its_first_network_begins_with_the_weights_of_one_that_is_alone(ensemble):
