@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not eight_bits.supported(), reason="a processor 
 def trained():
     """A network that has learned rings, as training leaves it."""
     with pytest.MonkeyPatch.context() as patch:
-        short = replace(recipes.RECIPES["default"], steps=12, batch_size=4)
+        short = replace(recipes.RECIPES["default"], steps=80, batch_size=4)
         patch.setitem(recipes.RECIPES, "default", short)
         request = Request(iterations=1, device="cpu", threads=1)
         network = learn(ring_trainset(context=3), request, Silent(), lambda *_: None).network

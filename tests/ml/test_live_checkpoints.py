@@ -45,12 +45,12 @@ def test_what_comes_back_is_learned_on_as_it_would_have_been(trainer):
     trainer.step(1e-3)
     kept.take(trainer, 0.0)
     random = trainer.random.get_state()
-    chosen = list(trainer._queue)
+    chosen = list(trainer._queues[0])
     trainer.step(1e-3)
     straight = weights(trainer)
     kept.go_back(trainer, 0.0, 1.0)
     trainer.random.set_state(random)
-    trainer._queue = chosen
+    trainer._queues[0] = chosen
     trainer.step(1e-3)
     assert torch.equal(weights(trainer), straight)  # the optimiser's memory has come back too
     kept.go_back(trainer, 0.0, 1.0)
