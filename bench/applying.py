@@ -26,10 +26,10 @@ for z in range(0, tomogram.shape[0], 4):
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """Start-up, preprocessing, both networks, 8-bit numbers, two depths, and eight flips."""
+    """Start-up, preprocessing, all networks, 8-bit numbers, two depths, and eight flips."""
     side = QUICK_SIDE if quick else SIDE
     tiny = write_tomogram(folder / "tiny.mrc", (2, 64, 64), preprocessed=True)
-    networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "classic")}
+    networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "fast", "classic")}
     helped = tomoseg("--help")
     idle = {name: _apply(network, tiny, folder) for name, network in networks.items()}
     yield _row("start-up: tomoseg --help", helped)
@@ -41,6 +41,8 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         ("default", 8, 1, INT8),
         ("default", 16, 1, FLOAT32),
         ("default", 2, 8, FLOAT32),
+        ("fast", 8, 1, FLOAT32),
+        ("fast", 8, 1, INT8),
         ("classic", 2, 1, FLOAT32),
     ]
     for name, depth, flips, numbers in plan:
@@ -52,7 +54,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
         row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
         row["shares"] = taken.result["maps"][0]["shares"]
-        if name == "default" and flips == 1:
+        if name != "classic" and flips == 1:
             row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
         tomogram.unlink()
         yield row

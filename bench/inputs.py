@@ -36,7 +36,7 @@ def write_map(path: Path, shape: tuple[int, int, int], dtype: Any, seed: int) ->
 
 
 def write_network(path: Path, name: str) -> Path:
-    """The network `default` or `classic`, not trained; the first knows its ranges on noise, for 8-bit numbers."""
+    """The network called `name`, not trained; all but `classic` know their ranges on noise, for 8-bit numbers."""
     import torch
 
     from ml.eight_bits import watched
@@ -45,11 +45,11 @@ def write_network(path: Path, name: str) -> Path:
 
     torch.manual_seed(0)
     architecture, settings = preset(name)
-    if name == "default":
+    if name != "classic":
         settings["context"] = CONTEXT
     info = NetworkInfo("feature", architecture, settings, GEOMETRY.voxel_size)
     network = LoadedNetwork(build_network(architecture, **settings).eval(), info)
-    if name == "default":
+    if name != "classic":
         module: Any = network.for_applying(torch.device("cpu")).module
         with watched(module) as largest:
             module(torch.randn(1, CONTEXT, 512, 512))

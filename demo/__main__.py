@@ -9,7 +9,7 @@ from demo import inputs, protocol
 from demo.inputs import Material
 from tomo.errors import TomosegError
 
-MOST_SECONDS = 45.0
+MOST_SECONDS = 60.0
 SIZE = (1200, 900)
 
 
