@@ -7,21 +7,18 @@ import pytest
 import torch
 
 from ml import eight_bits, live_learner, live_session, live_view, train
-from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX
-from ml.live_session import Session
 from ml.live_start import checkpoint_path
 from ml.network_file import load_info, load_network
 from ml.networks import PRESETS
 from ml.report import Cancelled, Silent
 from tests.ml.live_projects import FEATURE, NAME, annotate, negative, paint, positive, ring_project
+from tests.ml.live_scripts import VIEW, Script, session, steps, until_cancelled
 from tests.ml.scenes import SHAPE, ring_scene
 from tomo.geometry import Geometry
 from tomo.mrc import write_mrc
 from tomo.preprocessing import Preprocessing
 from tomo.standing import standing
-
-VIEW = {"command": "view", "tomogram": NAME, "z": 1, "region": None}
 
 
 @pytest.fixture(autouse=True)
@@ -38,57 +35,6 @@ def quick(monkeypatch):
 @pytest.fixture
 def project(tmp_path):
     return ring_project(tmp_path / "project")
-
-
-class Script(Silent):
-    """A report that tells the session something at each turn: a list of commands, or a call; then cancels."""
-
-    def __init__(self, *turns):
-        self.turns = list(turns)
-        self.told, self.shown, self.logged = [], [], []
-
-    def check(self):
-        if not self.turns:
-            raise Cancelled
-
-    def commands(self, seconds=0.0):
-        if not self.turns:
-            return []
-        turn = self.turns.pop(0)
-        if callable(turn):
-            turn()
-            return []
-        return list(turn)
-
-    def live(self, event, **more):
-        self.told.append({"event": event, **more})
-
-    def preview(self, path, **more):
-        self.shown.append((np.load(path, allow_pickle=False), more))
-
-    def log(self, message):
-        self.logged.append(message)
-
-    def events(self, event):
-        return [told for told in self.told if told["event"] == event]
-
-
-def session(project, script, **options):
-    values = {"iterations": 1, "device": "cpu", "threads": 1, **options}
-    return Session(Options(project.folder, FEATURE, **values), script)
-
-
-def until_cancelled(project, *turns, **options):
-    """Run a script to its end; returns it, and the session."""
-    script = Script(*turns)
-    running = session(project, script, **options)
-    with pytest.raises(Cancelled):
-        running.run()
-    return script, running
-
-
-def steps(count):
-    return [[] for _ in range(count)]
 
 
 CHANGED = [{"command": "changed"}]
@@ -270,59 +216,6 @@ def test_a_trained_network_is_gone_on_with(project):
     script, running = until_cancelled(project, [VIEW], [], from_trained=trained)
     assert len(running._learner.info.history) == 1
     assert len(script.shown) == 1
-
-
-@pytest.fixture
-def of_two(monkeypatch):
-    """The default network of two, as it is, but small."""
-    monkeypatch.setitem(PRESETS, "default", ("unets", {"members": 2, "width": 4, "depth": 2, "fold": 2}))
-
-
-def test_of_an_ensemble_the_first_network_learns_live_and_the_other_follows_it(project, of_two):
-    annotate(project, positive(1), positive(3), negative())
-    _, running = until_cancelled(project, *steps(6), [{"command": "forget", "seconds": 0}], *steps(2))
-    learner = running._learner
-    assert learner.trainer.steps[0] > 0 and learner.trainer.steps[1] == 0
-    assert same(learner.network.module, learner.trainer.averaged.members[0])
-    kept = load_network(checkpoint_path(project, FEATURE))
-    assert kept.info.architecture == "unets"
-    assert all(same(member, learner.trainer.averaged.members[0]) for member in kept.module.members)
-
-
-def test_finishing_trains_all_networks_of_an_ensemble_from_what_was_learned(project, of_two):
-    annotate(project, positive(1), positive(3), negative())
-    until_cancelled(project, *steps(6))
-    script = Script([VIEW], *steps(3), [{"command": "finish"}], *steps(200))
-    result = session(project, script).run()
-    assert any("Going on from the last live training" in line for line in script.logged)
-    finished = load_network(project.network_path(FEATURE))
-    assert finished.info.history[-1]["steps"] == 2 * 40
-    assert len(finished.module.members) == 2 and not same(*finished.module.members)
-    assert result["live_steps"] >= 2
-
-
-def test_a_trained_ensemble_keeps_its_other_network_through_a_stop(project, of_two):
-    annotate(project, positive(1), positive(3), negative())
-    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200))).run()
-    trained = load_network(project.network_path(FEATURE)).module
-    for _ in range(2):
-        _, running = until_cancelled(project, [VIEW], *steps(5), from_trained=project.network_path(FEATURE))
-    whole = running._learner.whole().module
-    assert same(whole.members[1], trained.members[1]) and not same(whole.members[0], trained.members[0])
-
-
-def test_a_single_network_stays_one_whatever_is_asked_for(project, monkeypatch):
-    annotate(project, positive(), negative())
-    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200))).run()
-    monkeypatch.setitem(PRESETS, "default", ("unets", {"members": 2, "width": 4, "depth": 2, "fold": 2}))
-    trained = project.network_path(FEATURE)
-    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200)), from_trained=trained).run()
-    assert load_info(trained).architecture == "unet" and len(load_info(trained).history) == 2
-
-
-def same(one, other):
-    """Whether two networks have the same weights."""
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_a_loss_that_explodes_is_told_and_learning_goes_on_from_before(project):
