@@ -70,7 +70,7 @@ def test_what_is_missing_is_said(project, network):
 
 def test_numbers_reach_the_worker_which_says_who_must_not_compute_with_them(network, project):
     with pytest.raises(
-        RuntimeError, match="8-bit numbers are for the default network, not for EMAN2's, as that of bar"
+        RuntimeError, match="8-bit numbers are for the networks default and fast, not for EMAN2's, as that of bar"
     ):
         bpy.ops.tomoseg.apply(numbers="int8")
     assert not (project / "segmentations").exists() or not list((project / "segmentations").iterdir())
