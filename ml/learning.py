@@ -86,20 +86,14 @@ def learn(
     """
     check_trainset(trainset)
     use_threads(request.threads)
-    trainset = narrowed(trainset, context_for(request, trainset, start))
-    trainset = hold_out(trainset, HELD_OUT_SHARE, request.seed, networks_for(request, start))
-    trainer, info = trainer_for(trainset, request, start)
+    trainer, info = trainer_for(narrowed(trainset, context_for(request, trainset, start)), request, start)
+    trainer.use(hold_out(trainer.trainset, HELD_OUT_SHARE, request.seed, len(trainer.network.members)))
     return finish(trainer, info, limits_for(request, trainer.recipe, start), request, report, keep)
 
 
 def context_for(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> int:
     """Slices to see at once: EMAN2's network sees one; one that goes on sees as many as it learned with."""
     return start.context if start else 1 if request.network == "classic" else trainset.info.context
-
-
-def networks_for(request: Request, start: LoadedNetwork | None) -> int:
-    """How many networks learn: those of an ensemble, or one."""
-    return len(start.module.members) if start else int(preset(request.network)[1].get("members", 1))
 
 
 def trainer_for(trainset: Trainset, request: Request, start: LoadedNetwork | None) -> tuple[Trainer, NetworkInfo]:
@@ -198,13 +192,8 @@ def maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: Any) -> tup
 
 def honest_maps_of(network: SegmentationNetwork, trainer: Trainer, numbers: NDArray[np.int64]) -> tuple[Batch, Tensor]:
     """The same, but of a box that is held out what the network of an ensemble shows that did not train on it."""
-    batch, shown = maps_of(network, trainer, numbers)
-    honest = shown.clone()
-    for number, member in enumerate(network.members, 1) if len(network.members) > 1 else ():
-        unknown = np.flatnonzero(trainer.trainset.held_out[numbers] == number)
-        if len(unknown):
-            honest[unknown] = maps_of(member, trainer, numbers[unknown])[1]
-    return batch, honest
+    batch, output = trainer.honest_outputs(numbers, network)
+    return batch, upscaled(network.to_map(output), network.shrink)
 
 
 def _architecture(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> tuple[str, dict[str, Any]]:

@@ -157,23 +157,28 @@ class Trainer:
 
         Each network of an ensemble is asked about those that it does not know.
         """
-        held_out = bool(self.trainset.held_out.any())
-        batch, output = self.outputs_on_unknown() if held_out else self.outputs(np.arange(len(self.trainset)))
+        held_out = np.flatnonzero(self.trainset.held_out)
+        batch, output = self.honest_outputs(held_out if len(held_out) else np.arange(len(self.trainset)))
         with torch.inference_mode():
             loss = float(self._criterion(output, batch))
-        if not held_out or not batch.target.any():
+        if not len(held_out) or not batch.target.any():
             return Validation(loss, None, None)
         shown = upscaled(self.averaged.to_map(output), self.network.shrink).numpy()
         dice, threshold = best_dice(shown, batch.target.numpy() > 0.5, batch.known.numpy() > 0)
         return Validation(loss, dice, threshold)
 
-    def outputs_on_unknown(self) -> tuple[Batch, Tensor]:
-        """The held-out boxes, and what the averaged network that did not train on each of them puts out."""
-        members, held_out = self.averaged.members, self.trainset.held_out
-        parts = [self.outputs(np.flatnonzero(held_out == number), each) for number, each in enumerate(members, 1)]
-        batches = [batch for batch, _ in parts]
-        joined = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "target", "known"))
-        return Batch(*joined), torch.cat([output for _, output in parts])
+    def honest_outputs(
+        self, numbers: NDArray[np.int64], network: SegmentationNetwork | None = None
+    ) -> tuple[Batch, Tensor]:
+        """As `outputs`, but of a held-out box what the network of an ensemble puts out that did not train on it."""
+        asked, owners = network or self.averaged, self.trainset.held_out[numbers]
+        batch, output = self.outputs(numbers, asked)
+        if len(asked.members) > 1:
+            output = output.clone()  # what inference has made cannot be changed
+            for owner in np.unique(owners[owners > 0]):
+                unknown = np.flatnonzero(owners == owner)
+                output[unknown] = self.outputs(numbers[unknown], asked.members[owner - 1])[1]
+        return batch, output
 
     def outputs(self, numbers: NDArray[np.int64], network: SegmentationNetwork | None = None) -> tuple[Batch, Tensor]:
         """The boxes as they are, neither turned nor varied, and a network's (or the averaged one's) outputs."""

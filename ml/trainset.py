@@ -186,7 +186,7 @@ def narrowed(trainset: Trainset, context: int) -> Trainset:
 def hold_out(trainset: Trainset, share: float, seed: int, networks: int = 1) -> Trainset:
     """Mark a share of the boxes, positive and negative ones alike, as held out: whole boxes, never single copies.
 
-    Each network of an ensemble is spared other ones: so all are learned from, and they differ more (docs/accuracy.md).
+    Each network of an ensemble is spared other ones: so all are learned from, and more can be judged honestly.
     With fewer than four boxes of a kind none of that kind is held out: each is needed for learning.
     """
     random = np.random.default_rng(seed)

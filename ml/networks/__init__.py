@@ -19,11 +19,12 @@ ARCHITECTURES: dict[str, type[SegmentationNetwork]] = {
     "unet": UNet,
     "unets": UNets,
 }
+_SMALL = {"width": 16, "depth": 4, "fold": 2}
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    DEFAULT: ("unets", {"members": 2, "width": 16, "depth": 4, "fold": 2}),
-    "fast": ("unet", {"width": 16, "depth": 4, "fold": 2}),
+    DEFAULT: ("unets", {"members": 2, **_SMALL}),
+    "fast": ("unet", _SMALL),
     "classic": ("classic", {}),
-    "unet": ("unet", {"width": 16, "depth": 4, "fold": 1}),
+    "unet": ("unet", {**_SMALL, "fold": 1}),
 }
 _BOUNDS = {"context": 31, "width": 512, "depth": 7, "fold": 4, "widest": 1024, "members": 16}
 
