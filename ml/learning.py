@@ -69,12 +69,13 @@ class Learned:
 @dataclass(frozen=True)
 class Calibration:
     """amplitude: mean output inside the training labels. threshold: in amplitude units. dice: on the held-out boxes,
-    or on all boxes where none was held out.
+    or, where no positive one was held out, on all boxes. judged: how many held-out boxes it is of, 0 for all boxes.
     """
 
     amplitude: float
     threshold: float
     dice: float
+    judged: int
 
 
 def learn(
@@ -144,11 +145,12 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
     lowest, highest = network.lowest_threshold / amplitude, network.highest_threshold / amplitude
     threshold = place_threshold(strength, truth, known, lowest, highest)
-    held_out = (trainset.held_out > 0) & trainset.positive
-    asked = np.flatnonzero(trainset.held_out > 0 if held_out.any() else np.ones(len(trainset), bool))
-    batch, shown = honest_maps_of(network, trainer, asked)
-    judged, found = batch.known > 0, shown > threshold * amplitude
-    return Calibration(amplitude, threshold, dice(found[judged].numpy(), (batch.target > 0.5)[judged].numpy()))
+    held_out = trainset.held_out > 0
+    honest = bool((held_out & trainset.positive).any())
+    batch, shown = honest_maps_of(network, trainer, np.flatnonzero(held_out | (not honest)))
+    known, found = batch.known > 0, shown > threshold * amplitude
+    reached = dice(found[known].numpy(), (batch.target > 0.5)[known].numpy())
+    return Calibration(amplitude, threshold, reached, int(held_out.sum()) if honest else 0)
 
 
 def try_eight_bits(network: LoadedNetwork, trainer: Trainer) -> EightBits | None:
@@ -269,6 +271,7 @@ def _finished(info: NetworkInfo, outcome: Outcome, trainer: Trainer, request: Re
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 1),
         "held_out_dice": calibration.dice,
+        "held_out": calibration.judged,
         "losses": outcome.rows,
     }
     return replace(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
 from ml.live_checkpoints import Checkpoints
 from ml.network_file import LoadedNetwork, NetworkInfo
+from ml.networks import SegmentationNetwork
 from ml.predict import Predictor
 from ml.report import Report
 from ml.scores import best_dice
@@ -48,6 +49,7 @@ class Learner:
 
     def __init__(self, trainset: Trainset, request: Request, start: LoadedNetwork | None) -> None:
         self.request, self._start = request, start
+        self._others_learned = start is not None and not _all_alike(start.module)
         self.trainer, self.info = trainer_for(trainset, request, start)
         self.trainer.first_only = True
         self._recipe = self.trainer.recipe
@@ -156,7 +158,7 @@ class Learner:
 
     def _copy_the_first(self) -> None:
         """Let networks that have not learned anything yet be what the first has learned, as far as it has."""
-        if self._start is not None or not self.trainer.first_only or not self.trainer.steps_done:
+        if self._others_learned or not self.trainer.first_only or not self.trainer.steps_done:
             return
         for networks in (self.trainer.network.members, self.trainer.averaged.members):
             for other in networks[1:]:
@@ -166,6 +168,12 @@ class Learner:
 def first_of(network: LoadedNetwork) -> LoadedNetwork:
     """The network to look at while it learns: of an ensemble the first one."""
     return replace(network, module=network.module.members[0])
+
+
+def _all_alike(network: SegmentationNetwork) -> bool:
+    """Whether an ensemble is one network several times, as a live training leaves it that began with none."""
+    first, *others = (member.state_dict() for member in network.members)
+    return all(torch.equal(value, other[name]) for other in others for name, value in first.items())
 
 
 def preload(request: Request, context: int, device: torch.device) -> None:

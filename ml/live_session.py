@@ -47,6 +47,7 @@ class Session:
         self._learner: Learner | None = None
         self._preloaded, self._ready, self._paused, self._finishing = False, False, False, False
         self._told: str | None = None
+        self._problem: str | None = None  # with what is annotated now
         self._saved: object = None
         self._next = dict.fromkeys(("look", "state", "save"), 0.0)
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -119,7 +120,7 @@ class Session:
             self._take(found)
 
     def _take(self, found: Annotations) -> None:
-        self._ready = found.trainset is not None
+        self._ready, self._problem = found.trainset is not None, found.problem
         if found.trainset is not None:
             if self._learner is None:
                 self._learner = self._new_learner(found)
@@ -199,7 +200,7 @@ class Session:
                 if self._ready:
                     return True
                 self._told = None
-                self._say(NO_PAINTED_BOX)
+                self._say(self._problem or NO_PAINTED_BOX)
             else:
                 self._do(command)
         self._report.check()

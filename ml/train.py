@@ -63,10 +63,12 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """The result in words."""
     low = ", ".join(f"{box['id']} ({box['dice']:.2f})" for box in result["lowest_boxes"])
+    held_out = result["held_out"]
+    where = f"{held_out} held-out boxes" if held_out else "the boxes that it has learned from"
     return (
         f"Trained {result['feature']} in {result['seconds']:.0f} s and {result['iterations']} iterations "
         f"({result['stopped']}), beginning with {result['began_with']}.\n"
-        f"Dice {result['dice']:.3f} on the {result['held_out']} boxes held out; amplitude {result['amplitude']:.3f}, "
+        f"Dice {result['dice']:.3f} on {where}; amplitude {result['amplitude']:.3f}, "
         f"threshold {result['threshold']:.2f}, learning rate at the end {result['learning_rate']:.2g}.\n"
         f"Boxes to check first (lowest Dice): {low}\n"
         f"Look at the triplets: {result['triplets']}\n"
@@ -101,7 +103,7 @@ def write_results(output: Path, learned: "Learned", sheet: Path) -> dict[str, An
     from ml.box_scores import first_triplets, score_boxes
     from ml.triplets import write_triplets
 
-    info, outcome, trainset = learned.network.info, learned.outcome, learned.trainer.trainset
+    info, outcome = learned.network.info, learned.outcome
     scores = score_boxes(learned)
     stack, positive = first_triplets(learned)
     places = write_triplets(sheet, stack, positive, scores, outcome.rows, Geometry(info.voxel_size))
@@ -112,7 +114,7 @@ def write_results(output: Path, learned: "Learned", sheet: Path) -> dict[str, An
         "network": str(output),
         **places,
         "dice": history["held_out_dice"],
-        "held_out": int((trainset.held_out > 0).sum()),
+        "held_out": history["held_out"],
         "amplitude": info.amplitude,
         "threshold": info.threshold,
         "iterations": len(outcome.rows),

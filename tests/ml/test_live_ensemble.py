@@ -39,6 +39,15 @@ def test_of_an_ensemble_the_first_network_learns_live_and_the_other_follows_it(p
     assert all(same(member, learner.trainer.averaged.members[0]) for member in kept.module.members)
 
 
+def test_after_a_stop_the_other_network_still_follows_the_first(project):
+    annotate(project, positive(1), positive(3), negative())
+    until_cancelled(project, *steps(6))
+    _, running = until_cancelled(project, *steps(6))
+    first, other = load_network(checkpoint_path(project, FEATURE)).module.members
+    assert running._learner.trainer.steps[0] > 0
+    assert same(first, running._learner.trainer.averaged.members[0]) and same(first, other)
+
+
 def test_finishing_trains_all_networks_of_an_ensemble_from_what_was_learned(project):
     annotate(project, positive(1), positive(3), negative())
     until_cancelled(project, *steps(6))

@@ -16,6 +16,7 @@ from tests.ml.live_projects import FEATURE, NAME, annotate, negative, paint, pos
 from tests.ml.live_scripts import VIEW, Script, session, steps, until_cancelled
 from tests.ml.scenes import SHAPE, ring_scene
 from tomo.geometry import Geometry
+from tomo.labels import IGNORE
 from tomo.mrc import write_mrc
 from tomo.preprocessing import Preprocessing
 from tomo.standing import standing
@@ -156,6 +157,15 @@ def test_commands_before_anything_was_learned(project):
     assert told.count(NO_PAINTED_BOX) == 2  # once by itself, once for the finish
     assert sum("paint the feature in one box first" in message for message in told) == 2
     assert script.shown == []
+
+
+def test_finish_without_anything_to_learn_tells_what_is_wrong_with_the_boxes(project):
+    box = positive()
+    paint(project, box, value=IGNORE)
+    project.save_boxes([box])
+    script, _ = until_cancelled(project, [], [{"command": "finish"}], [])
+    told = [message["message"] for message in script.events("message")]
+    assert len(told) == 2 and told[0] == told[1] and "to be ignored" in told[0]
 
 
 def test_finishing_writes_what_the_batch_writes(project):

@@ -77,6 +77,17 @@ def test_training_leaves_a_network_triplets_scores_and_a_curve(trainset, tmp_pat
     assert "Wrote" in train.describe(result)
 
 
+@pytest.mark.parametrize(
+    ("positives", "negatives", "judged", "words"),
+    [(6, 8, 4, "on 4 held-out boxes;"), (3, 8, 0, "on the boxes that it has learned from;")],
+)
+def test_the_dice_tells_which_boxes_it_is_of(tmp_path, few_steps, positives, negatives, judged, words):
+    save_trainset(tmp_path / "few.npz", ring_trainset(positives=positives, negatives=negatives))
+    result = train.run(options(tmp_path / "few.npz", tmp_path, iterations=1), Silent())
+    assert result["held_out"] == load_info(tmp_path / "ring.safetensors").history[-1]["held_out"] == judged
+    assert words in train.describe(result)
+
+
 def test_the_same_seed_gives_the_same_network(trainset, tmp_path, few_steps):
     for name in ("one", "two"):
         train.run(options(trainset, tmp_path / name, iterations=1), Silent())
