@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.apply_options import FLOAT32, NUMBERS
-from ml.options import UsageError, option
+from ml.options import UsageError, check_seed, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
 
@@ -77,6 +77,7 @@ def _check(options: Options) -> None:
         raise UsageError("--max-train-seconds is a number above 0.")
     if options.flips not in (1, 8):
         raise UsageError(f"--flips is 1 or 8, not {options.flips}.")
+    check_seed(options.seed)
 
 
 def _protocol(options: Options, folder: Path, report: Report) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from tomo.errors import TomosegError
 
+HIGHEST_SEED = 2**63 - 1  # what 64 bits with a sign hold: torch takes no number beyond them
+
 
 class UsageError(TomosegError):
     """Options that contradict each other, found by a step: wrong usage (exit status 2) on the command line."""
@@ -30,6 +32,14 @@ def option(
     """
     metadata = {"help": help, "positional": positional, "choices": choices, "metavar": metavar, "at_least": at_least}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_seed(seed: int) -> None:
+    """Raise TomosegError for a seed that NumPy or torch would refuse."""
+    if seed < 0:
+        raise TomosegError(f"The seed {seed} is below 0: choose 0 or a number above.")
+    if seed > HIGHEST_SEED:
+        raise TomosegError(f"The seed {seed} is too large: choose a number from 0 to {HIGHEST_SEED}.")
 
 
 def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:

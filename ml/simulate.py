@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.options import option
+from ml.options import check_seed, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
 from tomo.files import require_space, write_json
@@ -139,5 +139,4 @@ def _check(options: Options) -> None:
             f"A cell of {size} voxels (z × y × x) cannot be simulated: choose a size from 16 × 64 × 64 to "
             "512 × 2048 × 2048, of at most 512 × 1024 × 1024 voxels together."
         )
-    if options.seed < 0:
-        raise TomosegError(f"The seed {options.seed} is below 0: choose 0 or a number above.")
+    check_seed(options.seed)

@@ -105,8 +105,13 @@ def test_labels_of_another_shape_are_refused(pair):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"positives": 0}, {"negatives": -1}, {"max_train_seconds": 0.0}, {"flips": 3}, {"flips": 0}]
+    "changes", [{"positives": 0}, {"negatives": -1}, {"max_train_seconds": float("nan")}, {"flips": 3}, {"flips": 0}]
 )
 def test_impossible_options_are_wrong_usage(pair, changes):
     with pytest.raises(UsageError):
         evaluate.run(options(pair, **changes), Silent())
+
+
+def test_an_impossible_seed_is_one_sentence(pair):
+    with pytest.raises(TomosegError, match="seed -1 is below 0: choose 0"):
+        evaluate.run(options(pair, seed=-1), Silent())

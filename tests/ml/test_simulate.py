@@ -130,9 +130,10 @@ def test_an_impossible_size_is_one_sentence_and_writes_nothing(tmp_path, size):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_seed_below_zero_is_one_sentence(tmp_path):
-    with pytest.raises(TomosegError, match="seed -1 is below 0"):
-        run(Options(tmp_path, -1, SIZE), Silent())
+@pytest.mark.parametrize(("seed", "words"), [(-1, "seed -1 is below 0"), (2**63, "is too large: choose a number from")])
+def test_an_impossible_seed_is_one_sentence(tmp_path, seed, words):
+    with pytest.raises(TomosegError, match=words):
+        run(Options(tmp_path, seed, SIZE), Silent())
 
 
 def test_cancelling_leaves_no_file(tmp_path):
