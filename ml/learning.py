@@ -15,7 +15,7 @@ from ml.devices import choose_device, use_threads
 from ml.eight_bits import eight_bit_form, has_eight_bit_form, supported, watched
 from ml.fitting import Limits, Outcome, fit
 from ml.network_file import EightBits, LoadedNetwork, NetworkInfo
-from ml.networks import SegmentationNetwork, build_network, preset
+from ml.networks import SegmentationNetwork, build_network, preset, preset_name
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
@@ -87,6 +87,8 @@ def learn(
     """
     check_trainset(trainset)
     use_threads(request.threads)
+    if start is not None and (difference := goes_on_as(start, request.network)):
+        report.log(difference)
     trainer, info = trainer_for(narrowed(trainset, context_for(request, trainset, start)), request, start)
     trainer.use(hold_out(trainer.trainset, HELD_OUT_SHARE, request.seed, len(trainer.network.members)))
     return finish(trainer, info, limits_for(request, trainer.recipe, start), request, report, keep)
@@ -95,6 +97,16 @@ def learn(
 def context_for(request: Request, trainset: Trainset, start: LoadedNetwork | None) -> int:
     """Slices to see at once: EMAN2's network sees one; one that goes on sees as many as it learned with."""
     return start.context if start else 1 if request.network == "classic" else trainset.info.context
+
+
+def goes_on_as(start: LoadedNetwork, asked: str) -> str | None:
+    """A sentence where a trained network that is to go on is another than the one asked for: it stays what it is.
+
+    Raises TomosegError where no network is called `asked`.
+    """
+    preset(asked)
+    name = preset_name(start.info.architecture, start.info.settings)
+    return None if name == asked else f"It goes on as the network that it is, {name}, not {asked}: begin anew for that."
 
 
 def trainer_for(trainset: Trainset, request: Request, start: LoadedNetwork | None) -> tuple[Trainer, NetworkInfo]:

@@ -37,6 +37,13 @@ def preset(name: str) -> tuple[str, dict[str, Any]]:
     return architecture, dict(settings)
 
 
+def preset_name(architecture: str, settings: Mapping[str, Any]) -> str:
+    """What users call a network: the preset that it is like, or the first one of its architecture."""
+    own = {name: value for name, value in settings.items() if name != "context"}
+    alike = [name for name, known in PRESETS.items() if known == (architecture, own)]
+    return next(iter([*alike, *(name for name, known in PRESETS.items() if known[0] == architecture)]), architecture)
+
+
 def build_network(architecture: str, **settings: Any) -> SegmentationNetwork:
     """A new network. Raises TomosegError for an unknown architecture or impossible settings (they come from files)."""
     if architecture not in ARCHITECTURES:
@@ -70,4 +77,13 @@ def _is_count(value: Any, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
-__all__ = ["ARCHITECTURES", "DEFAULT", "PRESETS", "Ensemble", "SegmentationNetwork", "build_network", "preset"]
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT",
+    "PRESETS",
+    "Ensemble",
+    "SegmentationNetwork",
+    "build_network",
+    "preset",
+    "preset_name",
+]

@@ -76,8 +76,11 @@ def test_a_single_network_stays_one_whatever_is_asked_for(project, monkeypatch):
         before.setitem(PRESETS, "default", ("unet", ONE))
         session(project, Script(*steps(2), [{"command": "finish"}], *steps(200))).run()
     trained = project.network_path(FEATURE)
-    session(project, Script(*steps(2), [{"command": "finish"}], *steps(200)), from_trained=trained).run()
+    script = Script(*steps(2), [{"command": "finish"}], *steps(200))
+    session(project, script, from_trained=trained).run()
     assert load_info(trained).architecture == "unet" and len(load_info(trained).history) == 2
+    told = script.events("message")[0]["message"]
+    assert told == "It goes on as the network that it is, fast, not default: begin anew for that."
 
 
 def same(one, other):

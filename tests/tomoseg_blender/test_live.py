@@ -106,6 +106,22 @@ def test_it_starts_for_the_feature_and_tomogram_in_view_and_its_key_stops_it(see
     assert len(standin("cancel")) == 1 and live.prediction_of(bpy.context.scene) is None
 
 
+def test_from_the_beginning_neither_the_network_nor_an_earlier_live_training_is_gone_on_with(
+    project, in_window, standin, wait, live
+):
+    network = project / "networks" / "bar.safetensors"
+    network.parent.mkdir(exist_ok=True)
+    network.touch()
+    for fresh in (False, True):
+        assert bpy.ops.tomoseg.live(fresh=fresh) == {"FINISHED"}
+        wait(lambda fresh=fresh: len(standin("live")) == 1 + fresh)
+        bpy.ops.tomoseg.live()
+        wait(lambda: live.training() is None)
+    on, anew = standin("live")
+    assert on["from_trained"] == str(network) and not on["fresh"]
+    assert "from_trained" not in anew and anew["fresh"]
+
+
 @pytest.mark.parametrize("cold", [True, False])
 def test_a_cold_start_chosen_in_the_panel_reaches_both_trainings(project, part, in_window, standin, wait, live, cold):
     group().train.cold_start = cold

@@ -14,6 +14,10 @@ from .train import trained
 
 FORGET_SECONDS = 60.0
 NOT_LIVE = "Switch live training on first."
+FROM_THE_BEGINNING = (
+    "Begin live training anew, with the network that panel Train chooses: what an earlier live training of the feature "
+    "has learned is forgotten; the feature's finished network stays until Finish"
+)
 FINISHING = "Live training is being finished: wait for its end, or stop it."
 
 
@@ -37,6 +41,10 @@ class TOMOSEG_OT_live(TrainSettings, Action, Operator):
     seconds: FloatProperty(  # type: ignore[valid-type]
         name="Seconds", description="Finish after so long; 0: when you say so", default=0.0, min=0.0
     )
+
+    @classmethod
+    def description(cls: Any, _context: Context, properties: Any) -> str:
+        return FROM_THE_BEGINNING if properties.fresh else cls.bl_description
 
     @classmethod
     def poll(cls: Any, context: Context) -> bool:

@@ -19,13 +19,7 @@ class TOMOSEG_PT_live(TomosegPanel, Panel):
         if feature_or_hint(layout, context) is None:
             return
         now = live.training()
-        operator(
-            layout,
-            "live",
-            text="Live Training" if now is None else f"Stop Training {now.feature}",
-            icon="PLAY" if now is None else "SNAP_FACE",
-            depress=now is not None,
-        )
+        _draw_switch(layout, now)
         layout.prop(group, "prediction_opacity", slider=True)
         if now is None:
             draw_job(layout, context, live.STEP)
@@ -37,6 +31,15 @@ class TOMOSEG_PT_live(TomosegPanel, Panel):
         operator(column, "take_in_box", icon="MESH_PLANE")
         operator(column, "take_in_lasso", icon="GP_SELECT_BETWEEN_STROKES")
         operator(column, "label_from_map", text="Take Prediction of Slice", icon="IMAGE_DATA")
+
+
+def _draw_switch(layout: Any, now: live.Training | None) -> None:
+    row = layout.row(align=True)
+    if now is not None:
+        operator(row, "live", text=f"Stop Training {now.feature}", icon="SNAP_FACE", depress=True)
+        return
+    operator(row, "live", text="Live Training", icon="PLAY")
+    operator(row, "live", text="", icon="FILE_REFRESH").fresh = True
 
 
 def _draw_state(layout: Any, context: Context, now: live.Training) -> None:
