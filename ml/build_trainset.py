@@ -19,6 +19,7 @@ from tomo.mrc import Tomogram
 from tomo.preprocessing import Preprocessing, preprocessing_of
 from tomo.project import Project
 from tomo.reasons import missing_for_trainset
+from tomo.words import counted
 
 if TYPE_CHECKING:
     from ml.trainset import Trainset, TrainsetInfo
@@ -50,6 +51,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
     if options.project is not None:
         project = Project.open(options.project)
+        _check_places(project, options.feature)
         if missing := missing_for_trainset(project, options.feature):
             raise TomosegError(missing)
         trainset = _from_project(project, options, report)
@@ -72,10 +74,9 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """The result in words."""
-    return (
-        f"{result['positives']} positive and {result['negatives']} negative boxes of {result['box_size']} pixels, "
-        f"{100 * result['painted']:.1f} % of the positive ones painted.\nWrote {result['trainset']}"
-    )
+    boxes = f"{result['positives']} positive and {counted(result['negatives'], 'negative box')}"
+    painted = f"{100 * result['painted']:.1f} % of the positive ones painted"
+    return f"{boxes} of {result['box_size']} pixels, {painted}.\nWrote {result['trainset']}"
 
 
 def _check(options: Options) -> None:
@@ -88,6 +89,16 @@ def _check(options: Options) -> None:
         raise UsageError(f"--context is an odd number of slices, not {options.context}.")
     if options.copies < 1:
         raise UsageError(f"--copies is at least 1, not {options.copies}.")
+
+
+def _check_places(project: Project, feature: str) -> None:
+    """Raise TomosegError for a box outside its tomogram, before anyone is told to paint in it."""
+    from ml.volumes import open_any
+
+    for entry in project.tomograms():
+        boxes = [box for box in project.boxes() if (box.tomogram, box.feature) == (entry.name, feature)]
+        if boxes:
+            check_boxes(boxes, open_any(project.tomogram_path(entry.name)).shape, entry.name)
 
 
 def _from_project(project: Project, options: Options, report: Report) -> "Trainset":
@@ -115,7 +126,7 @@ def _usable(project: Project, name: str, boxes: list[Box], report: Report) -> li
     painted = annotated_slices(project, name, boxes[0].feature)
     usable = [box for box in boxes if box.kind != POSITIVE or box.centre[2] in painted]
     if left_out := len(boxes) - len(usable):
-        report.log(f"{left_out} positive boxes in {name} are left out: nothing is painted on their slices yet.")
+        report.log(f"Left out {counted(left_out, 'positive box')} in {name}: nothing is painted there yet.")
     return usable
 
 
@@ -125,7 +136,6 @@ def _from_tomogram(project: Project, name: str, boxes: list[Box], size: int, opt
     from ml.volumes import open_any
 
     tomogram = open_any(project.tomogram_path(name))
-    check_boxes(boxes, tomogram.shape, name)
     info = trainset_info(
         tomogram, name, options.feature, size, options.context or usual_context(tomogram.geometry), options.copies
     )

@@ -57,7 +57,8 @@ def test_a_positive_box_without_paint_on_its_slice_is_left_out_and_said(project)
     project.save_boxes([*project.boxes(), Box("one", "ring", POSITIVE, (25, 20, 4), 24)])
     report = Lines()
     assert build_trainset.run(Options("ring", project.folder), report)["positives"] == 2
-    assert any("1 positive boxes in one are left out" in line for line in report.lines)
+    told = "Left out 1 positive box in one: nothing is painted there yet."
+    assert told in report.lines
 
 
 def test_boxes_of_another_feature_are_not_taken(project):
@@ -73,6 +74,15 @@ def test_what_is_missing_is_one_sentence(project):
     with pytest.raises(TomosegError, match="positive box"):
         build_trainset.run(Options("ring", project.folder), Silent())
     assert not project.trainset_path("ring").exists()
+
+
+@pytest.mark.parametrize("centre", [(200, 20, 3), (25, 20, 40)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_box_outside_is_told_before_the_paint_that_it_lacks(project, centre, alone):
+    others = [] if alone else project.boxes()
+    project.save_boxes([*others, Box("one", "ring", POSITIVE, centre, 24)])
+    with pytest.raises(TomosegError, match=f"at x {centre[0]}, y 20, z {centre[2]} lies outside one: move it inside"):
+        build_trainset.run(Options("ring", project.folder), Silent())
 
 
 @pytest.mark.parametrize(
