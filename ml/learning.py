@@ -16,6 +16,7 @@ from ml.eight_bits import eight_bit_form, has_eight_bit_form, supported, watched
 from ml.fitting import Limits, Outcome, fit
 from ml.network_file import EightBits, LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork, build_network, preset, preset_name
+from ml.options import check_seed
 from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
@@ -37,6 +38,7 @@ class Request:
     """What a user may choose; 0 and "" mean the recipe's own. max_seconds: 0 is no limit.
 
     cold_start: begin with random weights, not with those learned from simulated cells (ml/warm_start.py).
+    Raises TomosegError for numbers that no training can use.
     """
 
     network: str = "default"
@@ -49,6 +51,18 @@ class Request:
     threads: int = 0
     max_seconds: float = 0.0
     cold_start: bool = False
+
+    def __post_init__(self) -> None:
+        """Checked here, before anything is built from them."""
+        if self.batch_size < 0 or self.iterations < 0 or self.learning_rate < 0 or self.max_seconds < 0:
+            raise TomosegError(
+                "Iterations, learning rate, batch size and seconds must be above 0: correct these options."
+            )
+        if not math.isfinite(self.learning_rate):
+            raise TomosegError(f"A learning rate of {self.learning_rate} is impossible: try 0.001.")
+        if not math.isfinite(self.max_seconds):
+            raise TomosegError(f"Training cannot end after {self.max_seconds} seconds: give a number, or leave it out.")
+        check_seed(self.seed)
 
 
 def request_of(options: Any) -> Request:
@@ -235,10 +249,6 @@ def _architecture(request: Request, trainset: Trainset, start: LoadedNetwork | N
 
 def _recipe(request: Request, architecture: str) -> Recipe:
     recipe = recipe_for(architecture, request.recipe)
-    if request.batch_size < 0 or request.iterations < 0 or request.learning_rate < 0 or request.max_seconds < 0:
-        raise TomosegError("Iterations, learning rate, batch size and seconds must be above 0: correct these options.")
-    if not math.isfinite(request.learning_rate):
-        raise TomosegError(f"A learning rate of {request.learning_rate} is impossible: try 0.001.")
     return replace(recipe, batch_size=request.batch_size or recipe.batch_size)
 
 
