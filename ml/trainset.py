@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from tomo.boxes import POSITIVE, Box
@@ -20,6 +21,7 @@ from tomo.preprocessing import Preprocessing
 
 USUAL_CONTEXT = 5
 MOST_BYTES = 8 * 2**30
+TRAINING_TAKES = 4  # times the memory of all pieces, where it looks at all boxes at once: measured
 VOXEL_SIZE_TOLERANCE = 0.05
 Images = NDArray[np.float32]
 Labels = NDArray[np.int8]
@@ -113,7 +115,9 @@ def cut_boxes(
     """The training set of the boxes of one tomogram, in their order; reads each slice with boxes once.
 
     slab(z0, z1) → preprocessed [z, y, x]; painted(z) → label [y, x], 0, 1 or 2. depth: slices of the tomogram.
+    Raises TomosegError for more boxes than this computer's memory holds.
     """
+    require_memory(len(boxes), info)
     size = crop_size(info.box_size)
     images = np.empty((len(boxes), info.context, size, size), np.float32)
     labels = np.full((len(boxes), size, size), IGNORE, np.int8)
@@ -124,6 +128,20 @@ def cut_boxes(
         for number in here:
             images[number] = cut_piece(around, boxes[number].centre[:2], size)
     return assembled(info, boxes, images, labels)
+
+
+def require_memory(count: int, info: TrainsetInfo, held: int = 0) -> None:
+    """Raise TomosegError where training on `count` boxes would take more memory than is free.
+
+    held: boxes whose pieces are in memory already. The system would kill the process, and say nothing.
+    """
+    piece = crop_size(info.box_size) ** 2 * (4 * info.context + 1)  # bytes
+    free, each = psutil.virtual_memory().available + held * piece, TRAINING_TAKES * piece
+    if count * each > free:
+        raise TomosegError(
+            f"Training on {count} boxes of {info.box_size} voxels takes {count * each / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free: use at most {free // each} boxes."
+        )
 
 
 def labels_on_slice(boxes: list[Box], painted: NDArray[Any], size: int) -> Labels:
@@ -147,7 +165,10 @@ def neighbours(slab: Callable[[int, int], NDArray[Any]], z: int, depth: int, con
 
 
 def joined(sets: list[Trainset]) -> Trainset:
-    """One set of the boxes of several tomograms; raises TomosegError where box sizes or preprocessing differ."""
+    """One set of the boxes of several tomograms.
+
+    Raises TomosegError where box sizes or preprocessing differ, and where the boxes are more than memory holds.
+    """
     first = sets[0].info
     for other in (one.info for one in sets[1:]):
         same = replace(other, tomograms=(), voxel_size=first.voxel_size) == replace(first, tomograms=())
@@ -156,6 +177,8 @@ def joined(sets: list[Trainset]) -> Trainset:
                 f"The tomograms {', '.join(first.tomograms + other.tomograms)} differ in voxel size or preprocessing: "
                 "import them in the same way, or place the boxes in one of them only."
             )
+    count = sum(len(one) for one in sets)
+    require_memory(count, first, held=count)
     together = {
         name: np.concatenate([getattr(one, name) for one in sets])
         for name in ("images", "labels", "positive", "box_ids", "held_out")

@@ -115,3 +115,12 @@ def test_impossible_options_are_wrong_usage(pair, changes):
 def test_an_impossible_seed_is_one_sentence(pair):
     with pytest.raises(TomosegError, match="seed -1 is below 0: choose 0"):
         evaluate.run(options(pair, seed=-1), Silent())
+
+
+def test_more_boxes_than_memory_holds_are_one_sentence(pair, monkeypatch):
+    class Small:
+        available = 10_000_000
+
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Small)
+    with pytest.raises(TomosegError, match=r"takes .* GB of memory, and 0\.0 GB are free: use at most \d+ boxes"):
+        evaluate.run(options(pair, negatives=100_000), Silent())

@@ -20,6 +20,7 @@ from ml.trainset import (
     mirrored,
     narrowed,
     neighbours,
+    require_memory,
     usual_context,
 )
 from ml.trainset_file import load_trainset, save_trainset
@@ -69,6 +70,33 @@ def test_the_box_is_the_middle_of_its_piece():
     assert trainset.images[0, :, middle, middle].tolist() == tomogram[2:5, 16, 20].tolist()
     assert np.argwhere(trainset.labels[0] == 1).tolist() == [[middle + 1, middle + 1]]
     assert (trainset.labels[0] != 2).sum() == 64
+
+
+class Memory:
+    """Stands for a computer with so many bytes free."""
+
+    def __init__(self, available):
+        self.available = available
+
+
+def test_more_boxes_than_memory_holds_are_refused_before_any_is_cut(monkeypatch):
+    info = TrainsetInfo("ring", 64, context=5)
+    piece = 128 * 128 * (4 * 5 + 1)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(4 * piece * 30 + 1))
+    boxes = [Box("t", "ring", NEGATIVE, (40, 40, 1), 64)] * 31
+    with pytest.raises(TomosegError, match=r"Training on 31 boxes of 64 voxels takes .* use at most 30 boxes\."):
+        cut_boxes(boxes, lambda a, b: pytest.fail("cut"), lambda z: pytest.fail("read"), 5, info)
+    require_memory(30, info)
+    require_memory(40, info, held=40)
+
+
+def test_sets_that_memory_does_not_hold_together_are_not_joined(monkeypatch):
+    one = ring_trainset()
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(0))
+    with pytest.raises(
+        TomosegError, match=f"Training on {2 * len(one)} boxes .* use at most {2 * len(one) // 4} boxes"
+    ):
+        joined([one, one])
 
 
 def test_the_last_slice_repeats_beyond_the_end():
