@@ -46,8 +46,8 @@ def read_jobs(path: Path) -> Jobs:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise explain_read_error(path, error) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TomosegError(f"{path} is no YAML ({' '.join(str(error).split())[:100]}): correct it.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: bytes, dates and the like
+        raise TomosegError(_what_is_wrong(path, error)) from error
     known = {entry.name: entry for entry in fields(Jobs)}
     if not isinstance(found, Mapping):
         raise TomosegError(f"{path} must hold lines such as `cluster: slurm`: known keys are {', '.join(known)}.")
@@ -56,6 +56,21 @@ def read_jobs(path: Path) -> Jobs:
     if missing := [key for key in ("cluster", "jobs", "cores", "memory") if key not in found]:
         raise TomosegError(f"{path} lacks the key {missing[0]!r}: give it a value.")
     return Jobs(**{key: _value(path, key, value) for key, value in found.items()})
+
+
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    """The line of a file that is no YAML, where the reader tells it, and the problem; not its position in bytes."""
+    import yaml
+
+    line, problem = None, " ".join(str(error).split())
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line, problem = mark and mark.line + 1, error.problem or problem
+    elif isinstance(error, yaml.reader.ReaderError):
+        line, problem = path.read_text(encoding="utf-8")[: error.position].count("\n") + 1, error.reason
+    elif isinstance(error, UnicodeDecodeError):
+        line, problem = error.object[: error.start].count(b"\n") + 1, "its text is not in UTF-8"
+    return f"{f'Line {line} of ' if line else ''}{path} is no YAML ({problem}): correct it."
 
 
 def _value(path: Path, key: str, value: Any) -> Any:

@@ -137,6 +137,31 @@ def test_what_is_wrong_in_the_yaml_is_one_sentence(tmp_path, change, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        (YAML.replace("cluster: slurm", "cluster: [slurm"), 3, "expected ',' or ']', but got ':'"),
+        ("cluster: slurm\njobs: 8\ncores: 4: 5\n", 3, "mapping values are not allowed here"),
+        ("cluster: slurm\n\tjobs: 8\n", 2, "found character '\\t' that cannot start any token"),
+        ("cluster: slurm\njobs: *many\n", 2, "found undefined alias 'many'"),
+        ("cluster: slurm\njobs: 8\nqueue: a\x01\n", 3, "special characters are not allowed"),
+        (b"cluster: slurm\nqueue: gr\xfcn\n", 2, "its text is not in UTF-8"),
+        ("cluster: slurm\nwalltime: 2026-13-45\n", None, "month must be in 1..12"),
+        ("[" * 5000, None, "recursion"),
+    ],
+)
+def test_what_is_no_yaml_names_its_line_and_the_problem(tmp_path, text, line, problem):
+    path = tmp_path / "cluster.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(TomosegError) as caught:
+        read_jobs(path)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"Line {line} of {path} is no YAML (" if line else f"{path} is no YAML (")
+    assert problem in sentence
+    assert sentence.endswith("): correct it.")
+    assert "\n" not in sentence
+
+
 def test_yaml_makes_no_objects(tmp_path):
     with pytest.raises(TomosegError, match="is no YAML"):
         read_jobs(written(tmp_path, "cluster: !!python/object/apply:os.getcwd []"))
