@@ -51,4 +51,6 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """Where the network lies."""
-    return f"Wrote {result['network']} ({result['architecture']}, {result['feature']})"
+    from ml.networks import preset_name
+
+    return f"Wrote {result['network']} ({preset_name(result['architecture'], {})}, {result['feature']})"

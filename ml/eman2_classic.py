@@ -12,7 +12,7 @@ import torch
 from ml.eman2_network import Eman2Network, Layer, read_network
 from ml.hdf import SIGNATURE, open_hdf
 from ml.network_file import EMAN2, LoadedNetwork, NetworkInfo
-from ml.networks import build_network
+from ml.networks import build_network, preset_name
 from ml.networks.classic import ClassicNetwork
 from tomo.errors import TomosegError
 from tomo.names import check_feature_name, feature_of
@@ -58,8 +58,8 @@ def as_eman2(network: LoadedNetwork, path: Path) -> Eman2Network:
     module, info = network.module, network.info
     if not isinstance(module, ClassicNetwork):
         raise TomosegError(
-            f"{path} is a network of the architecture {info.architecture!r}, which EMAN2 does not have: train one "
-            "with --network classic to use it there."
+            f"{path} is a network of the kind {preset_name(info.architecture, info.settings)!r}, which EMAN2 does not "
+            "have: train one with --network classic to use it there."
         )
     weights = {name: value.numpy() for name, value in module.state_dict().items()}
     layers = [

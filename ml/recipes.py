@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ml.augment import ONLY_TURNS, Augmentation
 from ml.losses import cross_entropy_and_dice, log_mean_square
+from ml.networks import preset_name
 from tomo.errors import TomosegError
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -86,7 +87,8 @@ def recipe_for(architecture: str, name: str = "") -> Recipe:
     if chosen not in RECIPES:
         raise TomosegError(f"There is no recipe {chosen!r}: choose one of {', '.join(RECIPES)}.")
     if (architecture == "classic") == (chosen == "default"):
-        raise TomosegError(f"The recipe {chosen!r} does not fit the network {architecture!r}: leave the recipe out.")
+        network = preset_name(architecture, {})
+        raise TomosegError(f"The recipe {chosen!r} does not fit the network {network!r}: leave the recipe out.")
     return RECIPES[chosen]
 
 

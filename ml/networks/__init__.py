@@ -26,13 +26,14 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "classic": ("classic", {}),
     "unet": ("unet", {**_SMALL, "fold": 1}),
 }
+OFFERED = (DEFAULT, "fast", "classic")  # to users; the others are for measuring
 _BOUNDS = {"context": 31, "width": 512, "depth": 7, "fold": 4, "widest": 1024, "members": 16}
 
 
 def preset(name: str) -> tuple[str, dict[str, Any]]:
     """(architecture, settings) of a network that users name; raises TomosegError for an unknown name."""
     if name not in PRESETS:
-        raise TomosegError(f"There is no network {name!r}: choose one of {', '.join(PRESETS)}.")
+        raise TomosegError(f"There is no network {name!r}: choose one of {', '.join(OFFERED)}.")
     architecture, settings = PRESETS[name]
     return architecture, dict(settings)
 
@@ -54,14 +55,15 @@ def build_network(architecture: str, **settings: Any) -> SegmentationNetwork:
     except (TypeError, ValueError, RuntimeError) as error:
         if out_of_memory(error):
             raise
-        raise TomosegError(f"The settings of network architecture {architecture!r} do not fit: {error}.") from error
+        name = preset_name(architecture, settings)
+        raise TomosegError(f"The settings of the network {name!r} do not fit: {error}.") from error
 
 
 def _check(architecture: str, settings: Mapping[str, Any]) -> None:
     wrong = [name for name, value in settings.items() if not _possible(name, value)]
     if wrong or settings.get("context", 1) % 2 == 0:
-        name = wrong[0] if wrong else "context"
-        raise TomosegError(f"The setting {name} of network architecture {architecture!r} is impossible.")
+        name = preset_name(architecture, settings)
+        raise TomosegError(f"The setting {wrong[0] if wrong else 'context'} of the network {name!r} is impossible.")
 
 
 def _possible(name: str, value: Any) -> bool:
@@ -80,6 +82,7 @@ def _is_count(value: Any, most: int) -> bool:
 __all__ = [
     "ARCHITECTURES",
     "DEFAULT",
+    "OFFERED",
     "PRESETS",
     "Ensemble",
     "SegmentationNetwork",

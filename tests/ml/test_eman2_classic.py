@@ -120,7 +120,7 @@ def test_a_classic_network_goes_to_eman2_and_back_without_a_change(make_network,
 
 
 def test_a_network_that_eman2_does_not_have_is_not_written(make_network):
-    with pytest.raises(TomosegError, match="train one with --network classic"):
+    with pytest.raises(TomosegError, match=r"of the kind 'fast', which .*train one with --network classic"):
         as_eman2(load_network(make_network()), make_network())
 
 
@@ -166,6 +166,11 @@ def test_a_network_comes_into_a_project_under_the_features_name_and_goes_back(em
     for one, other in zip(read_network(theirs).layers, read_network(back).layers, strict=True):
         np.testing.assert_array_equal(one.weights, other.weights)
     assert "Wrote" in capsys.readouterr().out
+
+
+def test_what_was_converted_is_called_as_users_call_it(make_network, tmp_path, capsys):
+    assert main(["convert", str(make_network("unets")), str(tmp_path / "other.safetensors")]) == 0
+    assert "other.safetensors (default, mito)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["net.txt"], ["net.safetensors", "--for-2017"]])

@@ -69,8 +69,15 @@ def test_the_default_shows_a_probability():
      ("classic", {"kernels": (40,), "sizes": (15, 15)}), ("classic", {"sizes": (10**6,) * 3}), ("resnet", {})],
 )  # fmt: skip
 def test_impossible_settings_are_refused_in_one_sentence(architecture, settings):
-    with pytest.raises(TomosegError, match="network architecture"):
+    with pytest.raises(TomosegError, match="network") as caught:
         build_network(architecture, **settings)
+    assert "unet" not in str(caught.value)
+
+
+def test_users_are_offered_the_networks_that_are_for_them():
+    with pytest.raises(TomosegError, match=r"no network 'resnet': choose one of default, fast, classic\.$"):
+        preset("resnet")
+    assert preset("unet")[1]["fold"] == 1  # still understood
 
 
 def test_an_unknown_name_lists_the_known_ones():

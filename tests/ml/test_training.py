@@ -209,8 +209,11 @@ def test_the_learning_rate_is_in_every_row_and_falls_with_the_recipe():
 
 
 def test_a_recipe_of_the_other_network_is_refused():
-    with pytest.raises(TomosegError, match="does not fit"):
+    with pytest.raises(TomosegError, match="does not fit the network 'classic'"):
         recipe_for("classic", "default")
+    for architecture, name in (("unets", "default"), ("unet", "fast")):
+        with pytest.raises(TomosegError, match=f"The recipe 'today' does not fit the network '{name}'"):
+            recipe_for(architecture, "today")
     with pytest.raises(TomosegError, match="no recipe"):
         recipe_for("unet", "tomorrow")
 
