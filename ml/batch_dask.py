@@ -11,7 +11,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, get_worker
 
 from ml.batch_run import Hear
-from ml.batch_tasks import Call, perform
+from ml.batch_tasks import BATCH_OPTIONS, Call, perform
 from ml.faults import sentence_for
 from ml.report import Cancelled, Report
 from tomo.errors import TomosegError
@@ -145,7 +145,8 @@ class DaskCrew:
                 f"{self._place} has a worker whose Python lacks Tomoseg ({error}): start its workers from Tomoseg's "
                 "environment, then give the same command again; the batch goes on where it stopped."
             )
-        return {"error": sentence_for(error) or f"Its task failed at {self._place} ({type(error).__name__}: {error})."}
+        sentence = sentence_for(error, BATCH_OPTIONS)
+        return {"error": sentence or f"Its task failed at {self._place} ({type(error).__name__}: {error})."}
 
     def _gone(self) -> TomosegError:
         return TomosegError(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tomo.mrc import Tomogram
 
 TELL_SECONDS = 0.5
+BATCH_OPTIONS = ("memory", "workers", "device")  # those that advice may name
 _ALONE = threading.Lock()  # a Dask worker with several threads must not compute twice at a time
 Tell = Callable[[dict[str, Any]], None]
 
@@ -91,7 +92,7 @@ class Outcome:
 
 def failure(error: Exception) -> str:
     """The sentence for what stopped one tomogram of a batch; a mistake of the program leaves its log behind."""
-    sentence = str(error) if isinstance(error, TomosegError) else sentence_for(error)
+    sentence = str(error) if isinstance(error, TomosegError) else sentence_for(error, BATCH_OPTIONS)
     return sentence or f"{bug_sentence(error)} The log is {keep_traceback(error)}."
 
 

@@ -112,7 +112,7 @@ def _run(verb: str, arguments: argparse.Namespace) -> int:
     except TomosegError as error:
         return _refuse(verb, report, str(error))
     except (MemoryError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        sentence = sentence_for(error)
+        sentence = sentence_for(error, vars(arguments))
         if sentence is None:
             raise
         return _refuse(verb, report, sentence)

@@ -4,16 +4,11 @@ import errno
 import sys
 import tempfile
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 
-_NO_MEMORY = (
-    "The computer has not enough memory for this step: close other programs, lower --memory or --batch-size, "
-    "or work on a tomogram that is shrunk more."
-)
-_NO_GPU_MEMORY = (
-    "The graphics card has not enough memory for this step: close other programs that use it, lower --memory or "
-    "--batch-size, or use --device cpu."
-)
+# What a smaller value of saves memory; on a graphics card, whose tiles follow from what is free there.
+_SAVING, _SAVING_THERE = ("memory", "batch_size", "workers"), ("batch_size",)
 
 # Of torch's allocator, of oneDNN (its convolutions), of C++ and of Python's threads; each a plain RuntimeError.
 _MEMORY_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc", "can't start new thread")
@@ -34,12 +29,18 @@ def out_of_memory(error: BaseException) -> bool:
     return any(isinstance(error, kind) and any(each in str(error) for each in said) for kind, said in words.items())
 
 
-def sentence_for(error: BaseException) -> str | None:
-    """What the user reads for a fault of the machine; None where `error` is a mistake of the program."""
+def sentence_for(error: BaseException, options: Collection[str] = ()) -> str | None:
+    """What the user reads for a fault of the machine; None where `error` is a mistake of the program.
+
+    options: names of those that the step has, for advice that can be followed.
+    """
     if out_of_gpu_memory(error):
-        return _NO_GPU_MEMORY
+        cures = ["close other programs that use it", *_lower(_SAVING_THERE, options)]
+        cures += ["use --device cpu"] if "device" in options else []
+        return f"The graphics card has not enough memory for this step: {_either(cures)}."
     if out_of_memory(error):
-        return _NO_MEMORY
+        cures = ["close other programs", *_lower(_SAVING, options), "work on a tomogram that is shrunk more"]
+        return f"The computer has not enough memory for this step: {_either(cures)}."
     if isinstance(error, ModuleNotFoundError) and (error.name or "ml").split(".")[0] not in ("ml", "tomo"):
         return (
             f"The Python {sys.executable} lacks the package {error.name}: install the worker's packages "
@@ -49,6 +50,16 @@ def sentence_for(error: BaseException) -> str | None:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}: check the file, the folder and the disk, then try again."
     return None
+
+
+def _lower(saving: Collection[str], options: Collection[str]) -> list[str]:
+    found = [f"--{name.replace('_', '-')}" for name in saving if name in options]
+    return [f"lower {' or '.join(found)}"] if found else []
+
+
+def _either(cures: list[str]) -> str:
+    *first, last = cures
+    return f"{', '.join(first)}, or {last}" if first else last
 
 
 def keep_traceback(error: BaseException) -> Path:

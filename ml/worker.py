@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from importlib import metadata
 from types import ModuleType, TracebackType
 from typing import Any
@@ -142,7 +143,7 @@ class Answering:
             return error.code, str(error)
         if isinstance(error, TomosegError):
             return MENDABLE, str(error)
-        if sentence := sentence_for(error):
+        if sentence := sentence_for(error, options_of(self._job.request.method)):
             return MACHINE, sentence
         return BUG, bug_sentence(error)
 
@@ -310,6 +311,12 @@ def _interrupt_main() -> None:
 def worker_step(method: str) -> ModuleType:
     """The module of a step, its heavy parts not yet imported."""
     return importlib.import_module(WORKER_STEPS[method])
+
+
+def options_of(method: str) -> list[str]:
+    """Names of a step's options; none where its module could not be imported."""
+    module = sys.modules.get(WORKER_STEPS.get(method, ""))
+    return [] if module is None else [entry.name for entry in fields(module.Options)]
 
 
 def versions() -> dict[str, Any]:
