@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tomo.boxes import ADVISED_NEGATIVES, ADVISED_POSITIVES, DEFAULT_SIZE, NEGATIVE, POSITIVE, Box
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 FEWEST_FEATURE = 0.03  # of a positive box's pixels
 
@@ -72,7 +73,7 @@ def feature_per_place(plane: NDArray[np.bool_], size: int) -> NDArray[np.int32]:
 
 def _check(labels: NDArray[Any], positives: int, negatives: int, size: int) -> None:
     if labels.ndim != 3:
-        raise TomosegError(f"The labels have {labels.ndim} axes: give a label volume with three, [z, y, x].")
+        raise TomosegError(f"The labels have {counted(labels.ndim, 'axis')}: give a volume with three, [z, y, x].")
     if size < 2 or positives < 0 or negatives < 0:
         raise TomosegError("A box is at least 2 voxels wide and the numbers of boxes at least 0: mend these options.")
     _, height, width = labels.shape

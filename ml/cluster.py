@@ -18,6 +18,7 @@ from ml.options import UsageError
 from ml.report import Report
 from ml.threads import available_cores
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 if TYPE_CHECKING:
     from ml.batch import Options
@@ -104,7 +105,7 @@ def _processes(workers: int, threads: int, report: Report) -> Iterator["DaskCrew
     from ml.batch_dask import DaskCrew
 
     shown = importlib.util.find_spec("bokeh") is not None
-    report.log(f"Starting {workers} processes with {threads} thread{'' if threads == 1 else 's'} each.")
+    report.log(f"Starting {counted(workers, 'process')} with {counted(threads, 'thread')} each.")
     with _configured(threads), _local_cluster() as cluster, Client(cluster) as client:
         dashboard = cluster.dashboard_link if shown else None
         if dashboard:

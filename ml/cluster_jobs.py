@@ -12,6 +12,7 @@ from typing import Any
 from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.files import explain_read_error, require_folder
+from tomo.words import counted
 
 CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 MOST_WORDS = 200  # characters of what a cluster says when it refuses a job
@@ -180,7 +181,7 @@ class Submission:
 
     def submit(self) -> None:
         """Raises TomosegError with the cluster's own words where it accepts none of them."""
-        self._report.log(f"Submitting {self._wanted} jobs to {self._name}; their logs are in {self._logs}.")
+        self._report.log(f"Submitting {counted(self._wanted, 'job')} to {self._name}; logs are in {self._logs}.")
         accepted, refusal = self._submitted()
         if not accepted:
             raise TomosegError(f"{self._name} accepts no job ({refusal}): correct the YAML file.")
@@ -191,7 +192,7 @@ class Submission:
         if set(self._cluster.worker_spec) - set(self._cluster.workers):
             accepted, refusal = self._submitted()
             if accepted:
-                self._report.log(f"Submitted {accepted} jobs more to {self._name}, for those that ended.")
+                self._report.log(f"Submitted {counted(accepted, 'job')} more to {self._name}, for what has ended.")
             self._tell(refusal)
 
     def _tell(self, refusal: str) -> None:

@@ -15,6 +15,7 @@ from ml.report import Part, Report
 from tomo.boxes import DEFAULT_SIZE
 from tomo.errors import TomosegError
 from tomo.mask_names import next_version
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,7 @@ def describe(result: dict[str, Any]) -> str:
     lines = [] if result["mask"] is None else [f"Wrote {result['mask']}"]
     if result["negatives"]:
         left_out = f", left out {result['left_out']} with the feature in them" if result["left_out"] else ""
-        lines.append(f"Placed {result['negatives']} negative boxes{left_out}")
+        lines.append(f"Placed {counted(result['negatives'], 'negative box')}{left_out}")
     return "\n".join(lines) or "Nothing changed: these components have these labels."
 
 
@@ -183,7 +184,8 @@ def _write(
     largest = int(label_of.max())
     dtype = "int8" if largest <= 127 else "int16"
     counts = np.zeros(largest + 1, np.int64)
-    with MrcWriter(output, mask.shape, dtype, mask.geometry, [f"Tomoseg mask, {edits} corrections"]) as writer:
+    notes = [f"Tomoseg mask, {counted(edits, 'correction')}"]
+    with MrcWriter(output, mask.shape, dtype, mask.geometry, notes) as writer:
         for z0, ids in components.slabs():
             report.progress(z0 / mask.shape[0], f"Writing {output.name}")
             slab = label_of[ids]

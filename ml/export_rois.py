@@ -11,6 +11,7 @@ from tomo.errors import TomosegError
 from tomo.labels import FEATURE, crop, load_label
 from tomo.mrc import Tomogram
 from tomo.project import Project
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """The files."""
-    return "\n".join([f"{result['boxes']} boxes", *(f"Wrote {path}" for path in result["stacks"].values())])
+    return "\n".join([counted(result["boxes"], "box"), *(f"Wrote {path}" for path in result["stacks"].values())])
 
 
 def _save(options: Options, name: str, images: "NDArray[Any]", headers: list[dict[str, Any]]) -> str:

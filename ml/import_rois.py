@@ -14,6 +14,7 @@ from ml.report import Report
 from tomo.boxes import KINDS, NEGATIVE, POSITIVE, Box
 from tomo.labels import BACKGROUND, FEATURE, load_label, save_label
 from tomo.project import Project
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     new = _new(boxes, project.boxes())
     slices = _paint(project, options, new, painted)
     project.save_boxes([*project.boxes(), *new])
-    report.log(f"{len(new)} boxes added, {len(boxes) - len(new)} were there already.")
+    report.log(f"{counted(len(new), 'box')} added, {len(boxes) - len(new)} there before.")
     counts = {kind: sum(box.kind == kind for box in new) for kind in KINDS}
     return {"added": len(new), "present": len(boxes) - len(new), "slices": slices, **counts}
 
@@ -71,8 +72,8 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """What was added."""
     return (
-        f"{result[POSITIVE]} positive and {result[NEGATIVE]} negative boxes added, {result['present']} were there; "
-        f"labels painted on {len(result['slices'])} slices."
+        f"{result[POSITIVE]} positive and {counted(result[NEGATIVE], 'negative box')} added, {result['present']} there "
+        f"before; labels painted on {counted(len(result['slices']), 'slice')}."
     )
 
 

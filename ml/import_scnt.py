@@ -15,6 +15,7 @@ from tomo.errors import TomosegError
 from tomo.labels import BACKGROUND, FEATURE, IGNORE, load_label, save_label
 from tomo.names import tomogram_name
 from tomo.project import Project, TomogramEntry
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,8 +80,8 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """What was added."""
     return (
-        f"{result[POSITIVE]} positive and {result[NEGATIVE]} negative boxes added, {result['present']} were there; "
-        f"labels painted on {len(result['slices'])} slices."
+        f"{result[POSITIVE]} positive and {counted(result[NEGATIVE], 'negative box')} added, {result['present']} there "
+        f"before; labels painted on {counted(len(result['slices']), 'slice')}."
     )
 
 

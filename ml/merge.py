@@ -18,6 +18,7 @@ from ml.report import Part, Report
 from tomo.errors import TomosegError
 from tomo.features import check_colour
 from tomo.names import feature_of, tomogram_name
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,9 +94,9 @@ def thresholds_for(options: Options) -> list[float]:
         raise UsageError(f"at most {MOST_LABELS} maps can be merged into one mask, not {count}")
     given = options.threshold or (DEFAULT_THRESHOLD,)
     if len(given) not in (1, count):
-        raise UsageError(f"give one threshold for all maps or one for each of the {count} maps, not {len(given)}")
+        raise UsageError(f"give one threshold for all maps or one each for {counted(count, 'map')}, not {len(given)}")
     if options.colours and len(options.colours) != count:
-        raise UsageError(f"give one colour for each of the {count} maps, not {len(options.colours)}")
+        raise UsageError(f"give one colour each for {counted(count, 'map')}, not {len(options.colours)}")
     for colour in options.colours or ():
         check_colour(colour)
     if any(math.isnan(threshold) for threshold in given):
@@ -205,7 +206,7 @@ def _merge(options: Options, maps: "list[Tomogram]", thresholds: list[float], re
     _tell_differences(options, maps, report)
     names = label_names(options.maps)
     dtype = "int8" if len(maps) <= MOST_INT8_LABELS else "int16"
-    notes = [f"Tomoseg mask of {len(maps)} features"]
+    notes = [f"Tomoseg mask of {counted(len(maps), 'feature')}"]
     with MrcWriter(options.output, maps[0].shape, dtype, maps[0].geometry, notes) as writer:
         voxels = _write_slabs(writer, maps, thresholds, dtype, report)
         colours = options.colours or [PALETTE[i % len(PALETTE)] for i in range(len(maps))]

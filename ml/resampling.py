@@ -19,6 +19,7 @@ from ml.report import Report
 from ml.scratch import scratch_array
 from tomo.errors import TomosegError
 from tomo.mrc import Tomogram
+from tomo.words import counted
 
 Shape = tuple[int, int, int]
 _PART_VOXELS = 8 * 2**20
@@ -49,8 +50,8 @@ def plan_for(source: Tomogram, reference: Tomogram) -> Plan:
         used, covered = _span(scale, old, new)
         if abs(covered - new) > max(1.0, scale):
             raise TomosegError(
-                f"{source.path} spans {covered} voxels of {reference.path} along {'zyx'[axis]}, which has {new}: "
-                "they show unlike volumes, or one voxel size is wrong."
+                f"{source.path} spans {counted(covered, 'voxel')} of {reference.path} along {'zyx'[axis]}, "
+                f"which has {new}: they show unlike volumes, or one voxel size is wrong."
             )
         spans.append((used, covered))
     (z, new_z), (y, new_y), (x, new_x) = spans

@@ -9,6 +9,7 @@ from ml.scratch import scratch_array
 from tomo.errors import TomosegError
 from tomo.mrc import Tomogram
 from tomo.preprocessing import preprocessing_of
+from tomo.words import counted
 
 _SLAB_VOXELS = 16 * 2**20
 
@@ -29,9 +30,10 @@ def shrink(tomogram: Tomogram, factor: int, report: Report | None = None, scratc
     if factor == 1:
         return tomogram
     if factor < 1 or factor > min(tomogram.shape) // 3:
+        thinnest = min(tomogram.shape)
         raise TomosegError(
-            f"{tomogram.path} cannot be shrunk by {factor}: with {min(tomogram.shape)} voxels along its thinnest axis, "
-            f"factors from 1 to {max(1, min(tomogram.shape) // 3)} are possible."
+            f"{tomogram.path} cannot be shrunk by {factor}: with {counted(thinnest, 'voxel')} along its thinnest axis, "
+            f"factors from 1 to {max(1, thinnest // 3)} are possible."
         )
     shape = shrunk_shape(tomogram.shape, factor)
     lost = [side - factor * kept for side, kept in zip(tomogram.shape, shape, strict=True)]

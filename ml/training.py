@@ -19,6 +19,7 @@ from ml.recipes import Recipe
 from ml.scores import best_dice
 from ml.trainset import Trainset
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 URGENT_LOOKS = 60
 RANDOM = "random weights"
@@ -129,9 +130,8 @@ class Trainer:
             self.optimiser.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
             self.recipe = replace(self.recipe, batch_size=self.recipe.batch_size // 2)
-            self.notes.append(
-                f"The graphics card's memory is too small: going on with {self.recipe.batch_size} boxes per step."
-            )
+            boxes = counted(self.recipe.batch_size, "box")
+            self.notes.append(f"The graphics card's memory is too small: going on with {boxes} per step.")
 
     def _step(self, learning_rate: float) -> float:
         for group in self.optimiser.param_groups:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .boxes import ADVISED_POSITIVES, NEGATIVE, POSITIVE, Box
 from .label_edit import connected
 from .labels import FEATURE
+from .words import counted
 
 FEWEST = 5  # positive boxes
 STRONG = 0.8  # of a map in amplitude units: merging's own threshold
@@ -285,8 +286,8 @@ def stray_paint(tomogram: str, z: int, label: NDArray[np.int8], boxes: Sequence[
         return []
     y, x = (int(np.median(where)) for where in np.nonzero(stray))
     sentence = (
-        f"{count} painted voxels near {x}, {y} on slice {z} of {tomogram} lie outside every positive box: "
-        "place a box there, or they do not count."
+        f"{counted(int(count), 'painted voxel')} near {x}, {y} on slice {z} of {tomogram}, outside every positive box: "
+        "place a box there, or this paint does not count."
     )
     return [Finding(sentence, "outside every box", tomogram, z)]
 

@@ -18,6 +18,7 @@ from .geometry import Geometry
 from .mrc_header import HEADER_BYTES, MrcHeader, parse_header
 from .mrc_writer import MrcWriter, write_mrc
 from .names import tomogram_name
+from .words import counted
 
 __all__ = ["MrcWriter", "Tomogram", "check_values", "open_tomogram", "slabs", "value_problem", "write_mrc"]
 
@@ -163,7 +164,7 @@ def value_problem(data: NDArray[Any]) -> str | None:
         if slab.dtype.kind != "f" and low < high:
             return None
     if bad:
-        return f"holds {bad} voxels that are no numbers (NaN or infinite): replace them, by the mean say, and retry."
+        return f"holds {counted(bad, 'voxel')} with no number (NaN or infinite): put the mean there, say, and retry."
     if low == high:
         return f"is constant (every voxel is {low:g}): nothing can be seen in it, so choose another file."
     return None

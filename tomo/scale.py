@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import POSITIVE, Box
+from .words import counted
 
 Mask = NDArray[np.bool_]
 SURVIVES = 0.5  # of the painted area: that much is at least as wide as the width that is told
@@ -67,16 +68,17 @@ def scale_hint(feature: str, tomogram: str, widths: Sequence[float], box_size: i
             f"{feature} fills its boxes of {box_size} voxels in {tomogram}, so its outline cannot be seen: import the "
             f"tomogram at shrink {2 * shrink} or more, or use larger boxes."
         )
+    wide = counted(round(width), "voxel")
     if width > box_size:
         factor = math.ceil(width / box_size)
         return (
-            f"{feature} is about {width:.0f} voxels wide in {tomogram}: at shrink {factor * shrink} it fits a box of "
+            f"{feature} is about {wide} wide in {tomogram}: at shrink {factor * shrink} it fits a box of "
             f"{box_size}, and the network sees its outline."
         )
     better = max(1, math.floor(shrink * width / WIDE_ENOUGH))
     if width <= NARROW and better < shrink:
         return (
-            f"{feature} is only about {width:.0f} voxels wide in {tomogram}, which was shrunk {shrink} times: at "
+            f"{feature} is only about {wide} wide in {tomogram}, which was shrunk {shrink} times: at "
             f"shrink {better} the network sees more of it."
         )
     return None

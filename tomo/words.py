@@ -1,10 +1,13 @@
 """Words of the sentences that users read."""
 
-_HISSING = ("s", "x", "ch", "sh")
+_ENDINGS = {"is": "es", "x": "xes", "ss": "sses"}  # axis, box, process; all other nouns of ours take an s
 
 
 def counted(number: int, noun: str) -> str:
     """`1 box`, `2 boxes`; noun: one of them, with what stands before it (`positive box`)."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun}{'es' if noun.endswith(_HISSING) else 's'}"
+    for one, several in _ENDINGS.items():
+        if noun.endswith(one):
+            return f"{number} {noun.removesuffix(one)}{several}"
+    return f"{number} {noun}s"

@@ -189,7 +189,7 @@ def test_what_concerns_all_tomograms_stops_the_batch_at_once(cells, tmp_path):
     networks, tomograms, output = cells
     with pytest.raises(UsageError, match="two networks find mito"):
         batch(((networks[0], networks[0]), tomograms, output))
-    with pytest.raises(UsageError, match="one for each of the 2 maps, not 3"):
+    with pytest.raises(UsageError, match="one each for 2 maps, not 3"):
         run(Options(tomograms, networks, output, threshold=(1.0, 2.0, 3.0)), Silent())
     with pytest.raises(UsageError, match="either"):
         batch(cells, trained_thresholds=True)

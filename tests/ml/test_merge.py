@@ -151,7 +151,7 @@ def test_maps_of_unlike_shape_are_refused_by_both_names(tmp_path, maps):
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_a_wrong_number_of_thresholds_is_wrong_usage(tmp_path, maps, count):
-    with pytest.raises(UsageError, match=f"one for each of the 3 maps, not {count}"):
+    with pytest.raises(UsageError, match=f"one each for 3 maps, not {count}"):
         merged(tmp_path, maps, threshold=(0.5,) * count)
 
 
@@ -191,7 +191,7 @@ def test_one_map_makes_a_mask_where_that_is_asked_for(tmp_path, maps):
 def test_wrong_thresholds_are_wrong_usage(tmp_path, maps):
     ended = merge_in_a_process(*maps, "--output", tmp_path / "mask.mrc", "--threshold", 0.5, 0.6)
     assert ended.returncode == 2
-    assert "one for each of the 3 maps" in ended.stderr
+    assert "one each for 3 maps" in ended.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"not a map at all", None])

@@ -12,6 +12,7 @@ from tomo.words import counted
         (0, "positive box", "0 positive boxes"),
         (12, "box", "12 boxes"),
         (2, "process", "2 processes"),
+        (2, "axis", "2 axes"),
         (1, "iteration", "1 iteration"),
         (3, "slice", "3 slices"),
     ],

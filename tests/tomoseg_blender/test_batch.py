@@ -51,7 +51,7 @@ def test_ticked_tomograms_are_segmented_into_the_project(network, project, part)
     assert (project / "tables" / "cell.csv").is_file()
     assert "cell.mrc,done" in (project / "batch.csv").read_text()
     last = part("tomoseg_blender.jobs").outcome("batch")
-    assert last.sentence.startswith("1 tomograms segmented (0 were done already)")
+    assert last.sentence.startswith("1 tomogram segmented (0 done before)")
 
 
 def test_one_failed_tomogram_is_told_with_the_table(network, project):

@@ -7,6 +7,7 @@ from bpy.props import StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import jobs, state
 from ..settings import BatchSettings, settings_of
 from .apply import named_tomograms
@@ -86,7 +87,7 @@ def _segmented(scene: Scene, result: dict[str, Any]) -> str:
     if "problem" in result:
         raise TomosegError(result["problem"])
     kept = sum(row["status"] == "kept" for row in result["rows"])
-    return f"{len(result['rows'])} tomograms segmented ({kept} were done already): see {result['table']}"
+    return f"{counted(len(result['rows']), 'tomogram')} segmented ({kept} done before): see {result['table']}"
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_batch,))

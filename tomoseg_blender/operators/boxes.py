@@ -8,6 +8,7 @@ from bpy.props import EnumProperty, IntProperty, IntVectorProperty, StringProper
 from bpy.types import Context, Operator
 
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import boxing, viewing
 from ..properties import KINDS
 from ..scene import boxes
@@ -107,7 +108,7 @@ class TOMOSEG_OT_change_kind(Action, Operator):
         for one in chosen:
             boxes.add_box_object(replace(boxes.box_from_object(one), kind=self.kind))
         boxing.save_boxes(context.scene)
-        return f"{len(chosen)} boxes are {self.kind} now"
+        return f"Made {counted(len(chosen), 'box')} {self.kind}"
 
 
 register, unregister = bpy.utils.register_classes_factory(

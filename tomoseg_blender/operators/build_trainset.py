@@ -5,6 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Operator, Scene
 
+from ...tomo.words import counted
 from .. import boxing, jobs, painting, state
 from ..settings import TrainsetSettings, settings_of
 from .common import Action, OfFeature
@@ -34,7 +35,7 @@ class TOMOSEG_OT_build_trainset(TrainsetSettings, OfFeature, Action, Operator):
 
 def _built(scene: Scene, result: dict[str, Any]) -> str:
     state.refresh(scene)
-    return f"Training set of {result['positives']} positive and {result['negatives']} negative boxes"
+    return f"Training set of {result['positives']} positive and {counted(result['negatives'], 'negative box')}"
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_build_trainset,))

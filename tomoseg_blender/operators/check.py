@@ -11,6 +11,7 @@ from ...tomo.boxes import ADVISED_NEGATIVES, NEGATIVE, POSITIVE, Box
 from ...tomo.errors import TomosegError
 from ...tomo.lint_checks import Finding
 from ...tomo.suggest import suggest_negatives
+from ...tomo.words import counted
 from .. import boxing, painting, state, viewing
 from .common import Action, OfFeature, OfTomogram
 
@@ -32,11 +33,7 @@ class TOMOSEG_OT_check_annotation(OfFeature, Action, Operator):
         problems = sum(finding.problem for finding in findings)
         if not findings:
             return f"Nothing wrong was found with the boxes and labels of {feature.name}"
-        return f"{feature.name}: {_counted(problems, 'problem')}, {_counted(len(findings) - problems, 'hint')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        return f"{feature.name}: {counted(problems, 'problem')}, {counted(len(findings) - problems, 'hint')}"
 
 
 def _keep(scene: Scene, feature: str, findings: list[Finding], centres: dict[str, tuple[int, int, int]]) -> None:
@@ -127,11 +124,11 @@ class TOMOSEG_OT_suggest_negatives(OfFeature, OfTomogram, Action, Operator):
         )
         if not found:
             raise TomosegError(
-                f"{feature.name} has {have} negative boxes already, or {item.name} has no more room: name a number, "
-                "or import another tomogram."
+                f"{feature.name} has {counted(have, 'negative box')} already, or {item.name} has no more room: "
+                "name a number, or import another tomogram."
             )
         boxing.add_all(scene, found)
-        return f"Placed {len(found)} negative boxes: look through them, and delete those that show {feature.name}"
+        return f"Placed {counted(len(found), 'negative box')}: look at each, and delete what shows {feature.name}"
 
 
 class TOMOSEG_OT_borrow_negatives(OfFeature, Action, Operator):
@@ -163,7 +160,7 @@ class TOMOSEG_OT_borrow_negatives(OfFeature, Action, Operator):
         if not found:
             raise TomosegError(f"No other feature has positive boxes that {feature.name} could borrow: place some.")
         boxing.add_all(scene, found)
-        return f"{len(found)} boxes of other features are negative boxes of {feature.name} now"
+        return f"Took {counted(len(found), 'box')} of other features as negative for {feature.name}"
 
 
 register, unregister = bpy.utils.register_classes_factory(

@@ -10,6 +10,7 @@ from mathutils import Vector
 
 from ...tomo.boxes import Box
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import boxing, jobs, mask_edits, masks, picking, slice_picking, state
 from ..scene import components
 from ..scene.components import Component
@@ -182,8 +183,8 @@ class TOMOSEG_OT_component_to_boxes(_OnComponent, Operator):
 
 
 def _told(count: int, left_out: int) -> str:
-    told = f"Placed {count} negative boxes"
-    return f"{told}; left out {left_out} places with the feature in them" if left_out else told
+    told = f"Placed {counted(count, 'negative box')}"
+    return f"{told}; left out {counted(left_out, 'place')} with the feature in them" if left_out else told
 
 
 class TOMOSEG_OT_save_mask(SurfaceSettings, OfTomogram, Action, Operator):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...tomo import label_edit, mrc
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import jobs, live, relabelling, state
 from ..relabelling import ShownLabel
 from .common import Action
@@ -27,7 +28,7 @@ class TOMOSEG_OT_fill_label(Action, Operator):
         count = relabelling.replace_label(context.scene, lambda shown: label_edit.fill_contours(shown.label))
         if not count:
             raise TomosegError("No contour on this slice is closed: draw a ring around the feature, then fill it.")
-        return f"Filled {count} voxels"
+        return f"Filled {counted(count, 'voxel')}"
 
 
 class TOMOSEG_OT_copy_label(Action, Operator):
@@ -95,7 +96,7 @@ def take_prediction(scene: Scene, shown: ShownLabel, where: label_edit.Mask | No
     """
     found = _known_map(scene, shown)
     if found is not None:
-        return f"Took {take_map(scene, found, where)} voxels of the prediction as the label"
+        return f"Took {counted(take_map(scene, found, where), 'voxel')} of the prediction as the label"
     if not state.require_project(scene).network_path(shown.feature.name).is_file():
         raise TomosegError(f"{shown.feature.name} has neither a network nor a map yet: train a network first.")
     return _ask_network(scene, shown, where)
@@ -141,7 +142,7 @@ def _ask_network(scene: Scene, shown: ShownLabel, where: label_edit.Mask | None)
             return f"Slice {z} was left before the network had answered: go back and take its prediction again."
         count = take_map(scene, np.load(Path(result["preview"]), allow_pickle=False), where)
         bpy.ops.ed.undo_push(message="Take Prediction")
-        return f"Took {count} voxels of the prediction as the label."
+        return f"Took {counted(count, 'voxel')} of the prediction as the label."
 
     return jobs.start(scene, "paint", f"Looking at slice {z}", ("preview", params), answered)
 

@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import boxing, jobs, painting, state, viewing
 from ..properties import KINDS
 from ..scene import boxes
@@ -52,7 +53,7 @@ def _imported(scene: Scene, result: dict[str, Any]) -> str:
     painting.forget_saved()
     state.refresh(scene)
     viewing.show_again(scene)
-    return f"{result['added']} boxes added, labels on {len(result['slices'])} slices"
+    return f"{counted(result['added'], 'box')} added, labels on {counted(len(result['slices']), 'slice')}"
 
 
 class TOMOSEG_OT_export_rois(ChoosesFile, OfFeature, Action, Operator):
@@ -86,7 +87,8 @@ class TOMOSEG_OT_export_rois(ChoosesFile, OfFeature, Action, Operator):
 
 
 def _exported(_scene: Scene, result: dict[str, Any]) -> str:
-    return f"Wrote {result['boxes']} boxes: {', '.join(Path(path).name for path in result['stacks'].values())}"
+    names = ", ".join(Path(path).name for path in result["stacks"].values())
+    return f"Wrote {counted(result['boxes'], 'box')}: {names}"
 
 
 class TOMOSEG_OT_import_scnt(ChoosesFile, OfFeature, OfTomogram, Action, Operator):

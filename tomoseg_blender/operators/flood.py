@@ -9,6 +9,7 @@ from bpy.types import Context, Event, Operator
 from ...tomo import label_edit
 from ...tomo.errors import TomosegError
 from ...tomo.labels import BACKGROUND, FEATURE, IGNORE
+from ...tomo.words import counted
 from .. import aiming, state, viewing
 from ..relabelling import Draft
 from ..scene import slices
@@ -58,7 +59,7 @@ class TOMOSEG_OT_flood_label(OnSlice, Operator):
     def _finish(self: Any, context: Context) -> set[str]:
         count = self.flood.draft.keep(context.scene)
         state.refresh(context.scene)
-        self.report({"INFO"}, f"Flooded {count} voxels")
+        self.report({"INFO"}, f"Flooded {counted(count, 'voxel')}")
         return {"FINISHED"}
 
     def act(self, _context: Context) -> str:

@@ -7,6 +7,7 @@ from bpy.types import Context, Event, Operator
 from ...tomo.errors import TomosegError
 from ...tomo.features import PALETTE, check_colour
 from ...tomo.names import check_feature_name
+from ...tomo.words import counted
 from .. import masks, state
 from ..scene.palette import srgb
 from .common import Action
@@ -57,7 +58,7 @@ class TOMOSEG_OT_palette_colours(Action, Operator):
         names = [row.name for row in scene.tomoseg.masks.labels]
         for number, name in enumerate(names):
             masks.set_colour(scene, name, PALETTE[number % len(PALETTE)])
-        return f"Coloured {len(names)} labels"
+        return f"Coloured {counted(len(names), 'label')}"
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_OT_add_label, TOMOSEG_OT_palette_colours))

@@ -9,6 +9,7 @@ from bpy.types import Context, Event, Operator, Scene
 
 from ...tomo.errors import TomosegError
 from ...tomo.project import Project
+from ...tomo.words import counted
 from .. import boxing, painting, state, viewing
 from ..scene import boxes, tomogram
 from .common import Action, ChoosesFile, OfFeature
@@ -56,9 +57,8 @@ class _Folder(ChoosesFile):
             raise TomosegError("No folder was named: choose the project's folder.")
         folder = Path(bpy.path.abspath(self.directory)).resolve()
         project = enter(context.scene, folder, create=self.create)
-        return (
-            f"Project {project.folder.name}: {len(project.tomograms())} tomograms, {len(project.features())} features"
-        )
+        tomograms, features = len(project.tomograms()), len(project.features())
+        return f"Project {project.folder.name}: {counted(tomograms, 'tomogram')}, {counted(features, 'feature')}"
 
 
 class TOMOSEG_OT_create_project(_Folder, Action, Operator):
