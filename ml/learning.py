@@ -24,6 +24,7 @@ from ml.training import RANDOM, Trainer, initialise, upscaled
 from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out, narrowed
 from ml.warm_start import warm_up
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 HELD_OUT_SHARE = 0.1
 SURE_TOLERANCE, CAP_TOLERANCE = 0.01, 0.15  # of Dice on the boxes, see place_threshold
@@ -148,9 +149,10 @@ def finish(
 ) -> Learned:
     """Train until the limits or the plateau, from the trainer's present weights; then measure the network kept."""
     trainset = trainer.trainset
+    negatives = counted(len(trainset) - trainset.n_positive, "negative box")
     report.log(
-        f"{trainset.info.feature}: {trainset.n_positive} positive and {len(trainset) - trainset.n_positive} negative "
-        f"boxes, {int((trainset.held_out > 0).sum())} held out for validation; learning rate {limits.learning_rate:g}."
+        f"{trainset.info.feature}: {trainset.n_positive} positive and {negatives}, "
+        f"{int((trainset.held_out > 0).sum())} held out for validation; learning rate {limits.learning_rate:g}."
     )
     outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))
     network = LoadedNetwork(outcome.network.eval().to("cpu"), _finished(info, outcome, trainer, request))
@@ -174,8 +176,8 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     held_out = trainset.held_out > 0
     honest = bool((held_out & trainset.positive).any())
     batch, shown = honest_maps_of(network, trainer, np.flatnonzero(held_out | (not honest)))
-    known, found = batch.known > 0, shown > threshold * amplitude
-    reached = dice(found[known].numpy(), (batch.target > 0.5)[known].numpy())
+    judged, found = batch.known > 0, shown > threshold * amplitude
+    reached = dice(found[judged].numpy(), (batch.target > 0.5)[judged].numpy())
     return Calibration(amplitude, threshold, reached, int(held_out.sum()) if honest else 0)
 
 
@@ -231,8 +233,8 @@ def _architecture(request: Request, trainset: Trainset, start: LoadedNetwork | N
     info, feature = start.info, trainset.info.feature
     if start.context != trainset.info.context:
         raise TomosegError(
-            f"The trained network takes {start.context} slices at once, the training set has {trainset.info.context}: "
-            f"build the training set of {feature} with --context {start.context}."
+            f"The trained network takes {counted(start.context, 'slice')} at once, the training set has "
+            f"{trainset.info.context}: build the training set of {feature} with --context {start.context}."
         )
     if differing_voxel_sizes(info.voxel_size, trainset.info.voxel_size):
         raise TomosegError(

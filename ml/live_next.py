@@ -18,6 +18,7 @@ from ml.preview import Part, predict_part
 from ml.trainset import Trainset, neighbours
 from tomo.boxes import POSITIVE, Box
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 PIXELS = 1_000_000  # predicted for one answer: about a second
 WIDEST = 384  # of a piece, pixels
@@ -41,7 +42,7 @@ class Suggestion:
     @property
     def reason(self) -> str:
         """Why here, in a sentence."""
-        near = "" if self.distance is None else f", {self.distance:.0f} voxels from the nearest box"
+        near = "" if self.distance is None else f", {counted(round(self.distance), 'voxel')} from the nearest box"
         return f"The network is least sure here ({100 * self.entropy:.0f} % of complete doubt){near}."
 
 

@@ -16,6 +16,7 @@ from tomo.errors import TomosegError
 from tomo.geometry import Geometry
 from tomo.project import Project
 from tomo.reasons import missing_for_training
+from tomo.words import counted
 
 if TYPE_CHECKING:
     from ml.learning import Learned
@@ -64,9 +65,10 @@ def describe(result: dict[str, Any]) -> str:
     """The result in words."""
     low = ", ".join(f"{box['id']} ({box['dice']:.2f})" for box in result["lowest_boxes"])
     held_out = result["held_out"]
-    where = f"{held_out} held-out boxes" if held_out else "the boxes that it has learned from"
+    iterations = counted(result["iterations"], "iteration")
+    where = counted(held_out, "held-out box") if held_out else "the boxes that it has learned from"
     return (
-        f"Trained {result['feature']} in {result['seconds']:.0f} s and {result['iterations']} iterations "
+        f"Trained {result['feature']} in {result['seconds']:.0f} s and {iterations} "
         f"({result['stopped']}), beginning with {result['began_with']}.\n"
         f"Dice {result['dice']:.3f} on {where}; amplitude {result['amplitude']:.3f}, "
         f"threshold {result['threshold']:.2f}, learning rate at the end {result['learning_rate']:.2g}.\n"

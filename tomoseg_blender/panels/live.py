@@ -5,6 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel
 
+from ...tomo.words import counted
 from .. import jobs, live
 from .common import TomosegPanel, draw_job, feature_or_hint, operator, sentence
 
@@ -64,7 +65,7 @@ def state_lines(now: live.Training) -> list[str]:
     if facts.get("loss") is not None:
         lines.append(f"Loss {facts['loss']:.3g}")
     if facts.get("positives") is not None:
-        lines.append(f"{facts['positives']} positive, {facts['negatives']} negative boxes")
+        lines.append(f"{facts['positives']} positive, {counted(facts['negatives'], 'negative box')}")
     if facts.get("seconds_per_step"):
         device = facts.get("device")
         lines.append(f"{facts['seconds_per_step']:.2g} s per step{f' on {device}' if device else ''}")

@@ -3,6 +3,7 @@
 import bpy
 from bpy.types import Context, Panel
 
+from ...tomo.words import counted
 from .common import TomosegPanel, feature_or_hint, operator, sentence
 
 
@@ -34,7 +35,7 @@ class TOMOSEG_PT_paint(TomosegPanel, Panel):
         row = layout.row(align=True)
         operator(row, "save_labels", icon="FILE_TICK")
         operator(row, "label_from_mask", text="From Volume", icon="IMPORT")
-        sentence(layout, context, f"{feature.name}: {feature.painted} slices painted")
+        sentence(layout, context, f"{feature.name}: {counted(feature.painted, 'slice')} painted")
 
 
 register, unregister = bpy.utils.register_classes_factory((TOMOSEG_PT_paint,))
