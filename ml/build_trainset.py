@@ -97,16 +97,19 @@ def _check_places(project: Project, feature: str) -> None:
 
     for entry in project.tomograms():
         boxes = [box for box in project.boxes() if (box.tomogram, box.feature) == (entry.name, feature)]
-        if boxes:
-            check_boxes(boxes, open_any(project.tomogram_path(entry.name)).shape, entry.name)
+        path = project.tomogram_path(entry.name)
+        if boxes and path.exists():  # one that is missing is told where it is needed
+            check_boxes(boxes, open_any(path).shape, entry.name)
 
 
 def _from_project(project: Project, options: Options, report: Report) -> "Trainset":
     """The boxes of all tomograms in one set."""
-    from ml.trainset import joined
+    from ml.trainset import USUAL_CONTEXT, TrainsetInfo, joined, require_memory_for_cutting
 
     boxes = [box for box in project.boxes() if box.feature == options.feature]
     size = max(box.size for box in boxes)
+    info = TrainsetInfo(options.feature, size, context=options.context or USUAL_CONTEXT)
+    require_memory_for_cutting(len(boxes), info)
     names = [entry.name for entry in project.tomograms() if any(box.tomogram == entry.name for box in boxes)]
     if unknown := {box.tomogram for box in boxes} - set(names):
         report.log(f"Boxes in {', '.join(sorted(unknown))} are left out: the project has no such tomogram.")

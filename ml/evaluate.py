@@ -131,7 +131,7 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
 
     from ml.annotator import draw_boxes
     from ml.preprocess import Preprocessed
-    from ml.trainset import TrainsetInfo, cut_boxes, usual_context
+    from ml.trainset import TrainsetInfo, cut_boxes, require_memory_for_training, usual_context
 
     boxes = draw_boxes(
         labels.data, options.positives, options.negatives, options.box_size, options.seed, tomogram.name, FEATURE
@@ -145,6 +145,7 @@ def annotated(tomogram: "Tomogram", labels: "Tomogram", options: Options, report
         context=1 if options.network == "classic" else usual_context(tomogram.geometry),
         tomograms=(tomogram.name,),
     )
+    require_memory_for_training(len(boxes), info)
     return cut_boxes(
         boxes, preprocessed.slab, lambda z: (np.asarray(labels.data[z]) != 0).astype(np.int8), tomogram.shape[0], info
     )

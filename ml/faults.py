@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Collection
 from pathlib import Path
 
-# What a smaller value of saves memory; on a graphics card, whose tiles follow from what is free there.
-_SAVING, _SAVING_THERE = ("memory", "batch_size", "workers"), ("batch_size",)
+# What a smaller value of saves memory; not on a graphics card, where tiles and batches follow from what is free.
+_SAVING = ("memory", "batch_size", "workers")
 
 # Of torch's allocator, of oneDNN (its convolutions), of C++ and of Python's threads; each a plain RuntimeError.
 _MEMORY_WORDS = ("DefaultCPUAllocator", "could not create a primitive", "bad_alloc", "can't start new thread")
@@ -35,11 +35,11 @@ def sentence_for(error: BaseException, options: Collection[str] = ()) -> str | N
     options: names of those that the step has, for advice that can be followed.
     """
     if out_of_gpu_memory(error):
-        cures = ["close other programs that use it", *_lower(_SAVING_THERE, options)]
-        cures += ["use --device cpu"] if "device" in options else []
+        cures = ["close other programs that use it"]
+        cures += ["choose the CPU as device"] if "device" in options else []
         return f"The graphics card has not enough memory for this step: {_either(cures)}."
     if out_of_memory(error):
-        cures = ["close other programs", *_lower(_SAVING, options), "work on a tomogram that is shrunk more"]
+        cures = ["close other programs", *_lower(options), "work on a tomogram that is shrunk more"]
         return f"The computer has not enough memory for this step: {_either(cures)}."
     if isinstance(error, ModuleNotFoundError) and (error.name or "ml").split(".")[0] not in ("ml", "tomo"):
         return (
@@ -52,9 +52,10 @@ def sentence_for(error: BaseException, options: Collection[str] = ()) -> str | N
     return None
 
 
-def _lower(saving: Collection[str], options: Collection[str]) -> list[str]:
-    found = [f"--{name.replace('_', '-')}" for name in saving if name in options]
-    return [f"lower {' or '.join(found)}"] if found else []
+def _lower(options: Collection[str]) -> list[str]:
+    """In words that fit the command line and Blender's panels."""
+    found = [name.replace("_", " ") for name in _SAVING if name in options]
+    return [f"set {' or '.join(found)} lower"] if found else []
 
 
 def _either(cures: list[str]) -> str:

@@ -13,7 +13,6 @@ from ml.networks.base import all_finite
 from ml.recipes import learning_rate_at
 from ml.report import Cancelled, Report
 from ml.training import ExplodedError, Trainer, Validation
-from tomo.words import counted
 
 FIRST_COSTS = 3
 SLOW_STEP = 2.0  # seconds
@@ -96,7 +95,7 @@ class _Run:
         if len(self.outcome.rows) >= self.limits.iterations:
             return True
         if self.elapsed >= self.limits.seconds:
-            self.outcome.stopped = f"used up the {counted(round(self.limits.seconds), 'second')} allowed"
+            self.outcome.stopped = f"used up the {self.limits.seconds:g} seconds allowed"
             return True
         patience = self.trainer.recipe.patience
         if patience and self.no_better >= patience:

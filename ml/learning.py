@@ -21,7 +21,14 @@ from ml.recipes import Recipe, recipe_for
 from ml.report import Report
 from ml.scores import best_dice, dice
 from ml.training import RANDOM, Trainer, initialise, upscaled
-from ml.trainset import Trainset, check_trainset, differing_voxel_sizes, hold_out, narrowed
+from ml.trainset import (
+    Trainset,
+    check_trainset,
+    differing_voxel_sizes,
+    hold_out,
+    narrowed,
+    require_memory_for_training,
+)
 from ml.warm_start import warm_up
 from tomo.errors import TomosegError
 from tomo.words import counted
@@ -102,9 +109,12 @@ def learn(
     """
     check_trainset(trainset)
     use_threads(request.threads)
-    if start is not None and (difference := goes_on_as(start, request.network)):
+    chosen = request.network != Request.network  # the default may stand for no choice
+    if start is not None and chosen and (difference := goes_on_as(start, request.network)):
         report.log(difference)
-    trainer, info = trainer_for(narrowed(trainset, context_for(request, trainset, start)), request, start)
+    seen = narrowed(trainset, context_for(request, trainset, start))
+    require_memory_for_training(len(seen), seen.info, held=len(seen))
+    trainer, info = trainer_for(seen, request, start)
     trainer.use(hold_out(trainer.trainset, HELD_OUT_SHARE, request.seed, len(trainer.network.members)))
     return finish(trainer, info, limits_for(request, trainer.recipe, start), request, report, keep)
 

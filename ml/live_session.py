@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from ml.devices import choose_device, use_threads
-from ml.learning import request_of
+from ml.learning import goes_on_as, request_of
 from ml.live import Options
 from ml.live_boxes import NO_PAINTED_BOX, Annotations, LiveBoxes
 from ml.live_learner import Learner, first_of, preload
@@ -135,7 +135,10 @@ class Session:
     def _new_learner(self, found: Annotations) -> Learner:
         assert found.trainset is not None
         try:
-            return Learner(found.trainset, self._request, self._start.network)
+            learner = Learner(found.trainset, self._request, self._start.network)
+            if self._start.network is not None and (told := goes_on_as(self._start.network, self._options.network)):
+                self._say(told)
+            return learner
         except TomosegError as error:
             if not self._start.resumed:
                 raise

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ml.learning import goes_on_as
 from ml.live import Options
 from ml.live_learner import Learner
 from ml.network_file import LoadedNetwork, load_network, save_network
-from ml.report import LiveReport
+from ml.networks import preset
+from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.preprocessing import Preprocessing
 from tomo.project import Project
@@ -31,29 +31,20 @@ def checkpoint_path(project: Project, feature: str) -> Path:
     return project.folder / "live" / f"{feature}.safetensors"
 
 
-def start_from(options: Options, project: Project, report: LiveReport) -> Start:
+def start_from(options: Options, project: Project, report: Report) -> Start:
     """The weights to begin with. What an earlier live training left goes before an older trained network.
 
-    Tells where these are of another network than the one chosen, which is for those that begin anew.
     Raises TomosegError where the trained network that was asked for cannot be read.
     """
-    start = _left_by_earlier(options, checkpoint_path(project, options.feature), report)
-    if start.network is not None and (difference := goes_on_as(start.network, options.network)):
-        report.live("message", message=difference)
-    return start
-
-
-def _left_by_earlier(options: Options, kept: Path, report: LiveReport) -> Start:
-    trained = options.from_trained
-    if options.fresh:
-        kept.unlink(missing_ok=True)
-    if kept.is_file() and (trained is None or not trained.is_file() or _time(kept) >= _time(trained)):
+    kept, trained = checkpoint_path(project, options.feature), options.from_trained
+    usable = kept.is_file() and not options.fresh  # what is to be forgotten stays until there are others to keep
+    if usable and (trained is None or not trained.is_file() or _time(kept) >= _time(trained)):
         try:
             network = load_network(kept)
         except TomosegError as error:
             report.log(f"The last live training cannot go on. {error}")
         else:
-            if trained is not None or goes_on_as(network, options.network) is None:
+            if trained is not None or _is_preset(network, options.network):
                 report.log(f"Going on from the last live training of {options.feature}.")
                 return Start(network, resumed=True)
             report.log(f"The last live training was of another network than {options.network}: this one begins anew.")
@@ -73,6 +64,13 @@ def save_checkpoint(path: Path, learner: Learner) -> None:
         "tomograms": list(trainset.info.tomograms),
     }
     save_network(path, network.module, replace(network.info, history=(*network.info.history, entry)))
+
+
+def _is_preset(network: LoadedNetwork, name: str) -> bool:
+    """Is it what `name` would build, but for the slices that it sees?"""
+    architecture, settings = preset(name)
+    own = {key: value for key, value in network.info.settings.items() if key != "context"}
+    return network.info.architecture == architecture and own == settings
 
 
 def _time(path: Path) -> int:

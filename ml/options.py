@@ -9,7 +9,7 @@ from typing import Any
 
 from tomo.errors import TomosegError
 
-HIGHEST_SEED = 2**63 - 1  # what 64 bits with a sign hold: torch takes no number beyond them
+HIGHEST_SEED = 2**63 - 1  # what 64 bits with a sign hold
 
 
 class UsageError(TomosegError):

@@ -18,10 +18,11 @@ from tomo.errors import TomosegError
 from tomo.geometry import Geometry
 from tomo.labels import BACKGROUND, FEATURE, IGNORE
 from tomo.preprocessing import Preprocessing
+from tomo.words import counted
 
 USUAL_CONTEXT = 5
 MOST_BYTES = 8 * 2**30
-TRAINING_TAKES = 4  # times the memory of all pieces, where it looks at all boxes at once: measured
+CUTTING_TAKES = 2  # times the memory of all pieces: those of the slices, and all together
 VOXEL_SIZE_TOLERANCE = 0.05
 Images = NDArray[np.float32]
 Labels = NDArray[np.int8]
@@ -115,9 +116,7 @@ def cut_boxes(
     """The training set of the boxes of one tomogram, in their order; reads each slice with boxes once.
 
     slab(z0, z1) → preprocessed [z, y, x]; painted(z) → label [y, x], 0, 1 or 2. depth: slices of the tomogram.
-    Raises TomosegError for more boxes than this computer's memory holds.
     """
-    require_memory(len(boxes), info)
     size = crop_size(info.box_size)
     images = np.empty((len(boxes), info.context, size, size), np.float32)
     labels = np.full((len(boxes), size, size), IGNORE, np.int8)
@@ -130,17 +129,33 @@ def cut_boxes(
     return assembled(info, boxes, images, labels)
 
 
-def require_memory(count: int, info: TrainsetInfo, held: int = 0) -> None:
-    """Raise TomosegError where training on `count` boxes would take more memory than is free.
+def require_memory_for_cutting(count: int, info: TrainsetInfo) -> None:
+    """Raise TomosegError where the pieces of `count` boxes are more than memory holds; the system would kill us."""
+    _require_memory("Cutting out", count, info, CUTTING_TAKES * _piece_bytes(info), psutil.virtual_memory().available)
 
-    held: boxes whose pieces are in memory already. The system would kill the process, and say nothing.
+
+def require_memory_for_training(count: int, info: TrainsetInfo, held: int = 0) -> None:
+    """The same for training on them, which looks at all boxes at once after each iteration.
+
+    held: boxes whose pieces are in memory already.
     """
-    piece = crop_size(info.box_size) ** 2 * (4 * info.context + 1)  # bytes
-    free, each = psutil.virtual_memory().available + held * piece, TRAINING_TAKES * piece
+    # Bytes per pixel: copies of the images, and label, mask and maps beside them. Measured with one and five slices.
+    each = crop_size(info.box_size) ** 2 * (12 * info.context + 40)
+    free = psutil.virtual_memory().available + held * _piece_bytes(info)
+    _require_memory("Training on", count, info, each, free)
+
+
+def _piece_bytes(info: TrainsetInfo) -> int:
+    return crop_size(info.box_size) ** 2 * (4 * info.context + 1)
+
+
+def _require_memory(what: str, count: int, info: TrainsetInfo, each: int, free: int) -> None:
     if count * each > free:
+        most = free // each
+        cure = f"use at most {counted(most, 'box')}" if most else "close other programs, or use smaller boxes"
         raise TomosegError(
-            f"Training on {count} boxes of {info.box_size} voxels takes {count * each / 1e9:.1f} GB of memory, and "
-            f"{free / 1e9:.1f} GB are free: use at most {free // each} boxes."
+            f"{what} {counted(count, 'box')} of {info.box_size} voxels takes {count * each / 1e9:.2g} GB of memory, "
+            f"and {free / 1e9:.2g} GB are free: {cure}."
         )
 
 
@@ -167,7 +182,7 @@ def neighbours(slab: Callable[[int, int], NDArray[Any]], z: int, depth: int, con
 def joined(sets: list[Trainset]) -> Trainset:
     """One set of the boxes of several tomograms.
 
-    Raises TomosegError where box sizes or preprocessing differ, and where the boxes are more than memory holds.
+    Raises TomosegError where box sizes or preprocessing differ.
     """
     first = sets[0].info
     for other in (one.info for one in sets[1:]):
@@ -177,8 +192,6 @@ def joined(sets: list[Trainset]) -> Trainset:
                 f"The tomograms {', '.join(first.tomograms + other.tomograms)} differ in voxel size or preprocessing: "
                 "import them in the same way, or place the boxes in one of them only."
             )
-    count = sum(len(one) for one in sets)
-    require_memory(count, first, held=count)
     together = {
         name: np.concatenate([getattr(one, name) for one in sets])
         for name in ("images", "labels", "positive", "box_ids", "held_out")

@@ -286,7 +286,7 @@ def stray_paint(tomogram: str, z: int, label: NDArray[np.int8], boxes: Sequence[
         return []
     y, x = (int(np.median(where)) for where in np.nonzero(stray))
     sentence = (
-        f"{counted(int(count), 'painted voxel')} near {x}, {y} on slice {z} of {tomogram}, outside every positive box: "
+        f"{counted(int(count), 'painted voxel')} outside every positive box, near {x}, {y} on slice {z} of {tomogram}: "
         "place a box there, or this paint does not count."
     )
     return [Finding(sentence, "outside every box", tomogram, z)]

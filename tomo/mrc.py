@@ -164,7 +164,7 @@ def value_problem(data: NDArray[Any]) -> str | None:
         if slab.dtype.kind != "f" and low < high:
             return None
     if bad:
-        return f"holds {counted(bad, 'voxel')} with no number (NaN or infinite): put the mean there, say, and retry."
+        return f"holds {counted(bad, 'voxel')} without a number (NaN or infinite): write the mean there, and retry."
     if low == high:
         return f"is constant (every voxel is {low:g}): nothing can be seen in it, so choose another file."
     return None

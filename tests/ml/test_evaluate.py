@@ -122,5 +122,5 @@ def test_more_boxes_than_memory_holds_are_one_sentence(pair, monkeypatch):
         available = 10_000_000
 
     monkeypatch.setattr("psutil.virtual_memory", lambda: Small)
-    with pytest.raises(TomosegError, match=r"takes .* GB of memory, and 0\.0 GB are free: use at most \d+ boxes"):
+    with pytest.raises(TomosegError, match=r"takes .* GB of memory, and 0\.01 GB are free: use at most \d+ boxes"):
         evaluate.run(options(pair, negatives=100_000), Silent())

@@ -15,6 +15,7 @@ from ml.report import Cancelled, Silent
 from tests.ml.live_projects import FEATURE, NAME, annotate, negative, paint, positive, ring_project
 from tests.ml.live_scripts import VIEW, Script, session, steps, until_cancelled
 from tests.ml.scenes import SHAPE, ring_scene
+from tomo.errors import TomosegError
 from tomo.geometry import Geometry
 from tomo.labels import IGNORE
 from tomo.mrc import write_mrc
@@ -205,8 +206,13 @@ def test_a_fresh_start_is_possible_and_so_is_another_network(project):
     assert any("begins anew" in line for line in script.logged)
     assert other._learner.info.architecture == "classic"
     until_cancelled(project, *steps(3))
-    script, _ = until_cancelled(project, [], [], fresh=True)
+    kept = checkpoint_path(project, FEATURE)
+    with pytest.raises(TomosegError, match="mps"):  # nothing was learned instead, so nothing is forgotten
+        session(project, Script(), fresh=True, device="mps")
+    assert kept.is_file()
+    script, fresh = until_cancelled(project, [], [], fresh=True)
     assert not any("Going on" in line for line in script.logged)
+    assert load_info(kept).history[-1]["steps"] == fresh._learner.trainer.steps_done
 
 
 def test_a_checkpoint_that_does_not_fit_the_tomogram_any_more_begins_anew(project):

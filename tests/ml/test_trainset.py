@@ -20,7 +20,8 @@ from ml.trainset import (
     mirrored,
     narrowed,
     neighbours,
-    require_memory,
+    require_memory_for_cutting,
+    require_memory_for_training,
     usual_context,
 )
 from ml.trainset_file import load_trainset, save_trainset
@@ -79,24 +80,24 @@ class Memory:
         self.available = available
 
 
-def test_more_boxes_than_memory_holds_are_refused_before_any_is_cut(monkeypatch):
+def test_more_boxes_than_memory_holds_are_refused(monkeypatch):
     info = TrainsetInfo("ring", 64, context=5)
-    piece = 128 * 128 * (4 * 5 + 1)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(4 * piece * 30 + 1))
-    boxes = [Box("t", "ring", NEGATIVE, (40, 40, 1), 64)] * 31
+    piece, learned = 128 * 128 * (4 * 5 + 1), 128 * 128 * (12 * 5 + 40)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(30 * learned))
     with pytest.raises(TomosegError, match=r"Training on 31 boxes of 64 voxels takes .* use at most 30 boxes\."):
-        cut_boxes(boxes, lambda a, b: pytest.fail("cut"), lambda z: pytest.fail("read"), 5, info)
-    require_memory(30, info)
-    require_memory(40, info, held=40)
+        require_memory_for_training(31, info)
+    require_memory_for_training(30, info)
+    require_memory_for_training(31, info, held=31)  # their pieces are there already
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(30 * 2 * piece))
+    with pytest.raises(TomosegError, match=r"Cutting out 31 boxes of 64 voxels takes .* use at most 30 boxes\."):
+        require_memory_for_cutting(31, info)
+    require_memory_for_cutting(30, info)
 
 
-def test_sets_that_memory_does_not_hold_together_are_not_joined(monkeypatch):
-    one = ring_trainset()
+def test_without_memory_for_one_box_there_is_advice_that_helps(monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(0))
-    with pytest.raises(
-        TomosegError, match=f"Training on {2 * len(one)} boxes .* use at most {2 * len(one) // 4} boxes"
-    ):
-        joined([one, one])
+    with pytest.raises(TomosegError, match=r"Training on 1 box of .* close other programs, or use smaller boxes"):
+        require_memory_for_training(1, TrainsetInfo("ring", 64))
 
 
 def test_the_last_slice_repeats_beyond_the_end():

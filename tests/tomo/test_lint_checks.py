@@ -141,7 +141,7 @@ def test_paint_outside_every_box_is_found_where_it_is():
     label[0:3, 0:3] = 2
     box = Box("cell", "tube", POSITIVE, (10, 10, 4), 16)
     (finding,) = lint_checks.stray_paint("cell", 4, label, [box])
-    assert "12 painted voxels near 71, 51 on slice 4" in finding.sentence
+    assert "near 71, 51 on slice 4 of cell" in finding.sentence
     assert lint_checks.stray_paint("cell", 4, label[:40], [box]) == []
 
 

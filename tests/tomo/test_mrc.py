@@ -181,7 +181,7 @@ def test_useless_values_are_named():
     volume[4, 6, 10] = 1
     assert value_problem(volume) is None
     volume[0, 0, :2] = np.nan, np.inf
-    assert "holds 2 voxels with no number" in value_problem(volume)
+    assert "holds 2 voxels without a number" in value_problem(volume)
     assert "holds 385 voxels" in value_problem(np.full((5, 7, 11), np.nan, np.float16))
 
 

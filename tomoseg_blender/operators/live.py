@@ -4,7 +4,7 @@ from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, FloatProperty
-from bpy.types import Context, Operator
+from bpy.types import Context, Event, Operator
 
 from ...tomo.errors import TomosegError
 from .. import boxing, jobs, live, painting, state
@@ -55,6 +55,9 @@ class TOMOSEG_OT_live(TrainSettings, Action, Operator):
         if reason := context.scene.tomoseg.reasons.not_shown:
             cls.poll_message_set(reason)
         return not reason
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        return set(context.window_manager.invoke_confirm(self, event)) if self.fresh else self.execute(context)
 
     def act(self, context: Context) -> str:
         if live.training() is not None:

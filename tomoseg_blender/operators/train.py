@@ -7,6 +7,7 @@ import bpy
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
+from ...tomo.words import counted
 from .. import jobs, pictures, state
 from ..settings import TrainSettings, settings_of
 from .common import Action, OfFeature
@@ -61,7 +62,7 @@ def trained(scene: Scene, result: dict[str, Any]) -> str:
     if not bpy.app.background and result.get("triplets"):
         pictures.show(Path(result["triplets"]))
     dice, held_out = result["dice"], result["held_out"]
-    where = f"{held_out} held-out boxes" if held_out else "the boxes that it has learned from"
+    where = counted(held_out, "held-out box") if held_out else "the boxes that it has learned from"
     score = "no box held out to score on" if dice is None else f"Dice {dice:.2f} on {where}"
     return f"Trained {result['feature']}: {score}; look at the triplets before going on"
 

@@ -5,6 +5,7 @@ from typing import Any
 import bpy
 from bpy.types import Context, Panel, UIList
 
+from ...tomo.words import counted
 from .. import sections, state
 from .common import TomosegPanel, draw_job, operator, sentence
 
@@ -18,7 +19,7 @@ class TOMOSEG_UL_tomograms(UIList):
         icon = "ERROR" if item.missing else ("HIDE_OFF" if item.name == data.shown else "BLANK1")
         layout.label(text=item.name, icon=icon)
         if item.segmentations:
-            layout.label(text=f"{item.segmentations} maps")
+            layout.label(text=counted(item.segmentations, "map"))
 
 
 class TOMOSEG_PT_view(TomosegPanel, Panel):
