@@ -137,6 +137,7 @@ def correct(gui, wall):
     note(gui, "other slice after it: Dice, share beside", score(values_of(wall), wall, limit()))
     yield from gui.move(gui.place_of(5, 195))
     yield from gui.photograph("real_4_corrected")
-    assert after < before and after < limit(), "it is no longer found there"
+    # Where nothing was found wrongly, the most doubtful place was marked: it only must not become a finding.
+    assert after < limit(), "it is no longer found there"
     bpy.ops.tomoseg.live()
     yield from gui.until(lambda: live().training() is None, PATIENCE, "the end of live training")
