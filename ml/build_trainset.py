@@ -19,7 +19,7 @@ from tomo.mrc import Tomogram
 from tomo.preprocessing import Preprocessing, preprocessing_of
 from tomo.project import Project
 from tomo.reasons import missing_for_trainset
-from tomo.words import counted
+from tomo.words import both_kinds, counted
 
 if TYPE_CHECKING:
     from ml.trainset import Trainset, TrainsetInfo
@@ -74,7 +74,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """The result in words."""
-    boxes = f"{result['positives']} positive and {counted(result['negatives'], 'negative box')}"
+    boxes = both_kinds(result["positives"], result["negatives"])
     painted = f"{100 * result['painted']:.1f} % of the positive ones painted"
     return f"{boxes} of {result['box_size']} pixels, {painted}.\nWrote {result['trainset']}"
 
@@ -95,8 +95,9 @@ def _check_places(project: Project, feature: str) -> None:
     """Raise TomosegError for a box outside its tomogram, before anyone is told to paint in it."""
     from ml.volumes import open_any
 
+    of_feature = [box for box in project.boxes() if box.feature == feature]
     for entry in project.tomograms():
-        boxes = [box for box in project.boxes() if (box.tomogram, box.feature) == (entry.name, feature)]
+        boxes = [box for box in of_feature if box.tomogram == entry.name]
         path = project.tomogram_path(entry.name)
         if boxes and path.exists():  # one that is missing is told where it is needed
             check_boxes(boxes, open_any(path).shape, entry.name)

@@ -15,7 +15,7 @@ from ml.apply_options import FLOAT32, NUMBERS
 from ml.options import UsageError, check_seed, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
-from tomo.words import counted
+from tomo.words import both_kinds
 
 if TYPE_CHECKING:
     from ml.learning import Learned
@@ -61,8 +61,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """The scores in words."""
     return (
-        f"Network {result['network']}, {result['positives']} positive and "
-        f"{counted(result['negatives'], 'negative box')}.\n"
+        f"Network {result['network']}, {both_kinds(result['positives'], result['negatives'])}.\n"
         f"Dice {result['dice']:.3f}, precision {result['precision']:.3f}, recall {result['recall']:.3f} "
         f"at threshold {result['threshold']:.2f}.\n"
         f"Surface Dice {result['surface_dice_1']:.3f} within 1 voxel, {result['surface_dice_2']:.3f} within 2.\n"

@@ -14,7 +14,7 @@ from ml.report import Report
 from tomo.boxes import KINDS, NEGATIVE, POSITIVE, Box
 from tomo.labels import BACKGROUND, FEATURE, load_label, save_label
 from tomo.project import Project
-from tomo.words import counted
+from tomo.words import both_kinds, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """What was added."""
     return (
-        f"{result[POSITIVE]} positive and {counted(result[NEGATIVE], 'negative box')} added, {result['present']} there "
+        f"{both_kinds(result[POSITIVE], result[NEGATIVE])} added, {result['present']} there "
         f"before; labels painted on {counted(len(result['slices']), 'slice')}."
     )
 

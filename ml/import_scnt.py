@@ -15,7 +15,6 @@ from tomo.errors import TomosegError
 from tomo.labels import BACKGROUND, FEATURE, IGNORE, load_label, save_label
 from tomo.names import tomogram_name
 from tomo.project import Project, TomogramEntry
-from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,10 +78,9 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """What was added."""
-    return (
-        f"{result[POSITIVE]} positive and {counted(result[NEGATIVE], 'negative box')} added, {result['present']} there "
-        f"before; labels painted on {counted(len(result['slices']), 'slice')}."
-    )
+    from ml.import_rois import describe as describe_import
+
+    return describe_import(result)
 
 
 def _place(box: Box) -> tuple[Any, ...]:

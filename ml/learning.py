@@ -31,7 +31,7 @@ from ml.trainset import (
 )
 from ml.warm_start import warm_up
 from tomo.errors import TomosegError
-from tomo.words import counted
+from tomo.words import both_kinds, counted
 
 HELD_OUT_SHARE = 0.1
 SURE_TOLERANCE, CAP_TOLERANCE = 0.01, 0.15  # of Dice on the boxes, see place_threshold
@@ -159,9 +159,9 @@ def finish(
 ) -> Learned:
     """Train until the limits or the plateau, from the trainer's present weights; then measure the network kept."""
     trainset = trainer.trainset
-    negatives = counted(len(trainset) - trainset.n_positive, "negative box")
+    boxes = both_kinds(trainset.n_positive, len(trainset) - trainset.n_positive)
     report.log(
-        f"{trainset.info.feature}: {trainset.n_positive} positive and {negatives}, "
+        f"{trainset.info.feature}: {boxes}, "
         f"{int((trainset.held_out > 0).sum())} held out for validation; learning rate {limits.learning_rate:g}."
     )
     outcome = fit(trainer, limits, report, lambda best: keep(best.network, _finished(info, best, trainer, request)))

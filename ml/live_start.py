@@ -6,7 +6,7 @@ from pathlib import Path
 from ml.live import Options
 from ml.live_learner import Learner
 from ml.network_file import LoadedNetwork, load_network, save_network
-from ml.networks import preset
+from ml.networks import is_preset
 from ml.report import Report
 from tomo.errors import TomosegError
 from tomo.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ def start_from(options: Options, project: Project, report: Report) -> Start:
         except TomosegError as error:
             report.log(f"The last live training cannot go on. {error}")
         else:
-            if trained is not None or _is_preset(network, options.network):
+            if trained is not None or is_preset(options.network, network.info.architecture, network.info.settings):
                 report.log(f"Going on from the last live training of {options.feature}.")
                 return Start(network, resumed=True)
             report.log(f"The last live training was of another network than {options.network}: this one begins anew.")
@@ -64,13 +64,6 @@ def save_checkpoint(path: Path, learner: Learner) -> None:
         "tomograms": list(trainset.info.tomograms),
     }
     save_network(path, network.module, replace(network.info, history=(*network.info.history, entry)))
-
-
-def _is_preset(network: LoadedNetwork, name: str) -> bool:
-    """Is it what `name` would build, but for the slices that it sees?"""
-    architecture, settings = preset(name)
-    own = {key: value for key, value in network.info.settings.items() if key != "context"}
-    return network.info.architecture == architecture and own == settings
 
 
 def _time(path: Path) -> int:

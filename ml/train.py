@@ -16,7 +16,7 @@ from tomo.errors import TomosegError
 from tomo.geometry import Geometry
 from tomo.project import Project
 from tomo.reasons import missing_for_training
-from tomo.words import counted
+from tomo.words import counted, judged_on
 
 if TYPE_CHECKING:
     from ml.learning import Learned
@@ -64,13 +64,11 @@ def run(options: Options, report: Report) -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """The result in words."""
     low = ", ".join(f"{box['id']} ({box['dice']:.2f})" for box in result["lowest_boxes"])
-    held_out = result["held_out"]
     iterations = counted(result["iterations"], "iteration")
-    where = counted(held_out, "held-out box") if held_out else "the boxes that it has learned from"
     return (
         f"Trained {result['feature']} in {result['seconds']:.0f} s and {iterations} "
         f"({result['stopped']}), beginning with {result['began_with']}.\n"
-        f"Dice {result['dice']:.3f} on {where}; amplitude {result['amplitude']:.3f}, "
+        f"Dice {result['dice']:.3f} on {judged_on(result['held_out'])}; amplitude {result['amplitude']:.3f}, "
         f"threshold {result['threshold']:.2f}, learning rate at the end {result['learning_rate']:.2g}.\n"
         f"Boxes to check first (lowest Dice): {low}\n"
         f"Look at the triplets: {result['triplets']}\n"

@@ -40,9 +40,14 @@ def preset(name: str) -> tuple[str, dict[str, Any]]:
 
 def preset_name(architecture: str, settings: Mapping[str, Any]) -> str:
     """What users call a network: the preset that it is like, or the first one of its architecture."""
-    own = {name: value for name, value in settings.items() if name != "context"}
-    alike = [name for name, known in PRESETS.items() if known == (architecture, own)]
+    alike = [name for name in PRESETS if is_preset(name, architecture, settings)]
     return next(iter([*alike, *(name for name, known in PRESETS.items() if known[0] == architecture)]), architecture)
+
+
+def is_preset(name: str, architecture: str, settings: Mapping[str, Any]) -> bool:
+    """Is it what `name` would build, but for the slices that it sees? Raises TomosegError for an unknown name."""
+    own = {key: value for key, value in settings.items() if key != "context"}
+    return preset(name) == (architecture, own)
 
 
 def build_network(architecture: str, **settings: Any) -> SegmentationNetwork:
@@ -87,6 +92,7 @@ __all__ = [
     "Ensemble",
     "SegmentationNetwork",
     "build_network",
+    "is_preset",
     "preset",
     "preset_name",
 ]

@@ -7,7 +7,7 @@ import bpy
 from bpy.types import Context, Operator, Scene
 
 from ...tomo.errors import TomosegError
-from ...tomo.words import counted
+from ...tomo.words import judged_on
 from .. import jobs, pictures, state
 from ..settings import TrainSettings, settings_of
 from .common import Action, OfFeature
@@ -61,9 +61,8 @@ def trained(scene: Scene, result: dict[str, Any]) -> str:
     state.refresh(scene)
     if not bpy.app.background and result.get("triplets"):
         pictures.show(Path(result["triplets"]))
-    dice, held_out = result["dice"], result["held_out"]
-    where = counted(held_out, "held-out box") if held_out else "the boxes that it has learned from"
-    score = "no box held out to score on" if dice is None else f"Dice {dice:.2f} on {where}"
+    dice = result["dice"]
+    score = "no box held out to score on" if dice is None else f"Dice {dice:.2f} on {judged_on(result['held_out'])}"
     return f"Trained {result['feature']}: {score}; look at the triplets before going on"
 
 
