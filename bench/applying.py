@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.inputs import write_network, write_tomogram
 from bench.process import Measured, measured, tomoseg
-from ml.apply_options import FLOAT32, INT8
+from ml.apply_options import AUTO, FLOAT32, INT8
 
 SIDE, QUICK_SIDE = 4096, 1024
 CPU_AIM, MEMORY_AIM = 15.0, 2000.0
@@ -26,7 +26,7 @@ for z in range(0, tomogram.shape[0], 4):
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """Start-up, preprocessing, all networks, 8-bit numbers, two depths, and eight flips."""
+    """Start-up, preprocessing, all networks, two depths; numbers and views as they are by themselves, and others."""
     side = QUICK_SIDE if quick else SIDE
     tiny = write_tomogram(folder / "tiny.mrc", (2, 64, 64), preprocessed=True)
     networks = {name: write_network(folder / f"{name}.safetensors", name) for name in ("default", "fast", "classic")}
@@ -37,28 +37,33 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         yield _row(f"start-up: apply {name} to 64×64×2", taken)
     yield _preprocessing(folder, side)
     plan = [
-        ("default", 8, 1, FLOAT32),
+        ("default", 8, 0, AUTO),
+        ("default", 16, 0, AUTO),
         ("default", 8, 1, INT8),
-        ("default", 16, 1, FLOAT32),
+        ("default", 8, 1, FLOAT32),
         ("default", 2, 8, FLOAT32),
+        ("fast", 8, 0, AUTO),
         ("fast", 8, 1, FLOAT32),
-        ("fast", 8, 1, INT8),
-        ("classic", 2, 1, FLOAT32),
+        ("classic", 2, 0, AUTO),
     ]
     for name, depth, flips, numbers in plan:
         tomogram = write_tomogram(folder / f"{depth}.mrc", (depth, side, side), preprocessed=True)
         taken = _apply(networks[name], tomogram, folder, flips, numbers=numbers)
-        what = f"apply {name} to {side}×{side}×{depth}" + (f", mean of {flips} flips" if flips > 1 else "")
-        what += ", 8-bit numbers" if numbers == INT8 else ""
-        row = _row(what, taken)
+        row = _row(f"apply {name} to {side}×{side}×{depth}{_in_words(flips, numbers)}", taken)
         per_slice = (taken.cpu_seconds - idle[name].cpu_seconds) / depth * (SIDE / side) ** 2
         row["cpu_seconds_per_4096_slice"] = round(per_slice, 2)
         row["shares"] = taken.result["maps"][0]["shares"]
-        if name != "classic" and flips == 1:
+        if name != "classic" and flips < 2:
             row["aims"] = {"cpu_seconds_per_4096_slice": CPU_AIM, "peak_memory_mb": MEMORY_AIM}
         tomogram.unlink()
         yield row
     yield from _on_a_card(folder, networks["default"])
+
+
+def _in_words(flips: int, numbers: str) -> str:
+    """How it is applied, where that is not left to the program."""
+    bits = {AUTO: "", INT8: ", 8 bits", FLOAT32: ", 32 bits"}[numbers]
+    return bits + ("" if flips == 0 else ", 1 view" if flips == 1 else f", {flips} views")
 
 
 def _on_a_card(folder: Path, network: Path) -> Iterator[dict[str, Any]]:
@@ -88,7 +93,7 @@ def _preprocessing(folder: Path, side: int) -> dict[str, Any]:
 
 
 def _apply(
-    network: Path, tomogram: Path, folder: Path, flips: int = 1, device: str = "cpu", numbers: str = FLOAT32
+    network: Path, tomogram: Path, folder: Path, flips: int = 0, device: str = "cpu", numbers: str = AUTO
 ) -> Measured:
     words = ("--output", folder / "maps", "--flips", flips, "--device", device, "--numbers", numbers, "--json")
     return tomoseg("apply", network, tomogram, *words)

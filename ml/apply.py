@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.apply_options import Applying
-from ml.applying import Task, identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
+from ml.apply_options import INT8, Applying
+from ml.applying import Task, identity_of, labels_of, open_task, preprocessing_for, segmented, settled, slab_depth
 from ml.options import option
 from ml.overlap import Behind, Stopwatch, in_words
 from ml.report import Part, Report
 from tomo.errors import TomosegError
+from tomo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,9 +50,11 @@ def run(options: Options, report: Report) -> dict[str, Any]:
     """
     options.check()
     from ml.devices import choose_device, describe_device, use_threads
+    from ml.network_file import load_info
     from ml.predict import predictor_for
 
     use_threads(options.threads)
+    options = settled(options, load_info(options.network))
     device = choose_device(options.device)
     predictor = predictor_for(
         options.network, device, flips=options.flips, memory=options.memory, numbers=options.numbers
@@ -61,13 +64,23 @@ def run(options: Options, report: Report) -> dict[str, Any]:
         open_task(path, options.network, options.output, options, predictor.info, report) for path in options.tomograms
     ]
     _check_outputs(tasks)
-    report.log(f"Applying {options.network.name} ({predictor.info.feature}) on the {describe_device(device)}.")
+    report.log(
+        f"Applying {options.network.name} ({predictor.info.feature}) on the {describe_device(device)}, "
+        f"{'in 8-bit numbers, ' if options.numbers == INT8 else ''}{counted(options.flips, 'view')} of each slice."
+    )
     maps = []
     for number, task in enumerate(tasks):
         part = Part(report, number / len(tasks), (number + 1) / len(tasks))
         maps.append(_apply(task, predictor, options, part))
     report.progress(1.0, "Applied")
-    return {"network": str(options.network), "feature": predictor.info.feature, "device": device.type, "maps": maps}
+    return {
+        "network": str(options.network),
+        "feature": predictor.info.feature,
+        "device": device.type,
+        "numbers": options.numbers,
+        "flips": options.flips,
+        "maps": maps,
+    }
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from ml.options import UsageError, option
 
-FLOAT32, INT8 = NUMBERS = ("float32", "int8")
+AUTO, FLOAT32, INT8 = NUMBERS = ("auto", "float32", "int8")
+VIEWS = (1, 4, 8)
+NUMBERS_HELP = (
+    "what networks compute with on the CPU; int8: three times as fast, nearly the same; auto: int8 where network and "
+    "processor can"
+)
+FLIPS_HELP = (
+    "views of each slice (turned, mirrored) whose mean is taken; two networks share out 4; 8 each take eight times as "
+    "long; 0: 4 for U-Nets in 8-bit numbers or on a graphics card, else 1"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,12 +24,8 @@ class Applying:
     threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
     memory: float = option(2.0, help="memory to use at most, in GB", metavar="GB")
     device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
-    numbers: str = option(
-        FLOAT32,
-        help="what networks compute with on the CPU; int8: three times as fast, nearly the same",
-        choices=NUMBERS,
-    )
-    flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
+    numbers: str = option(AUTO, help=NUMBERS_HELP, choices=NUMBERS)
+    flips: int = option(0, help=FLIPS_HELP, metavar="0|1|4|8")
     voxel_size: float | None = option(None, help="the tomograms' voxel size, where the files are wrong", metavar="Å")
     rescale: bool = option(False, help="resample tomograms to the network's voxel size, and their maps back")
     half: bool = option(False, help="write maps as float16, half as large")
@@ -31,8 +36,7 @@ class Applying:
         """Raises UsageError for values that no run could use."""
         if self.numbers == INT8 and self.device in ("cuda", "mps"):
             raise UsageError(f"--numbers int8 is for the CPU, not for --device {self.device}: give one of the two")
-        if self.flips not in (1, 8):
-            raise UsageError(f"--flips is 1 or 8, not {self.flips}")
+        check_flips(self.flips)
         if not 0 < self.memory < math.inf:
             raise UsageError(f"--memory is a number of GB above 0, not {self.memory:g}")
         if self.threads < 0:
@@ -45,3 +49,9 @@ class Applying:
         values: list[object] = [self.flips, self.half, self.voxel_size, self.rescale, self.invert, self.filter]
         # Left out where it is as it always was: batches begun with an earlier version go on.
         return values if self.numbers == FLOAT32 else [*values, self.numbers]
+
+
+def check_flips(flips: int) -> None:
+    """Raises UsageError for a number of views that is not offered."""
+    if flips not in (0, *VIEWS):
+        raise UsageError(f"--flips is one of {', '.join(map(str, VIEWS))}, or 0 for what suits, not {flips}")

@@ -8,9 +8,9 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ml.apply_options import Applying
+from ml.apply_options import AUTO, FLOAT32, INT8, Applying
 from ml.options import UsageError
 from ml.overlap import Stopwatch, ahead
 from ml.report import Report
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ml.preprocess import Preprocessed
     from tomo.mrc import Tomogram
 
+Some = TypeVar("Some", bound=Applying)
 SAME_VOXEL_SIZE = 0.05
 SHARE_FOR_SLABS = 0.4  # of the memory that the user allows
 DEEPEST_SLAB = 12  # slices; what ml.preprocess filters together
@@ -53,6 +54,25 @@ def open_task(path: Path, network: Path, folder: Path, options: Applying, info: 
         report.log(f"{path}: {note}")
     output = folder / f"{result_name(tomogram.name, info.feature)}.mrc"
     return Task(tomogram, network, output, _factor(tomogram, network, options, info, report))
+
+
+def settled(options: Some, info: "NetworkInfo") -> Some:
+    """The options with what they leave open decided: the numbers and the views that suit this network here.
+
+    Views cost time: in float32 on a CPU too much. EMAN2's networks are applied as EMAN2 does.
+    """
+    from ml.devices import choose_device
+    from ml.eight_bits import FORMS, knows_eight_bits
+
+    card = choose_device(options.device).type != "cpu"
+    numbers, flips = options.numbers, options.flips
+    if numbers == AUTO:
+        numbers = INT8 if not card and knows_eight_bits(info) else FLOAT32
+    if flips == 0:
+        flips = 4 if info.architecture in FORMS and (card or numbers == INT8) else 1
+    # Other machines of a cluster may have cards: all ranges of a map are made of the same numbers.
+    device = "cpu" if numbers == INT8 else options.device
+    return replace(options, numbers=numbers, flips=flips, device=device)
 
 
 def preprocessing_for(info: "NetworkInfo", options: Applying) -> Preprocessing:

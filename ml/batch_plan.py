@@ -88,7 +88,7 @@ class Plan:
                 "path": self.path,
                 "networks": lacking,
                 "folder": batch.output / "segmentations",
-                "options": batch.applying,
+                "wished": batch.applying,
             }
             looked: list[dict[str, Any]]
             (looked,) = yield [Call("look", arguments, f"Measuring {self.name}")]
@@ -116,7 +116,7 @@ class Plan:
         with SharedMap(facts["output"], shape, dtype, facts["geometry"], facts["labels"], facts["identity"]) as shared:
             self._map = shared
             slices = min(-(-shape[0] // self._batch.wanted), max(1, MOST_VOXELS // (shape[1] * shape[2])))
-            same = {"path": self.path, "network": network, "options": applying, "facts": facts}
+            same = {"path": self.path, "network": network, "options": facts["options"], "facts": facts}
             calls = [
                 Call("apply_range", {**same, "partial": shared.partial, "start": start, "stop": stop}, title)
                 for start, stop in shared.missing(facts["depth"], slices)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.apply_options import Applying
-from ml.applying import identity_of, labels_of, open_task, preprocessing_for, segmented, slab_depth
+from ml.applying import identity_of, labels_of, open_task, preprocessing_for, segmented, settled, slab_depth
 from ml.batch_figure import render
 from ml.faults import bug_sentence, keep_traceback, sentence_for
 from ml.overlap import Behind
@@ -108,9 +108,12 @@ def perform(call: Call, threads: int, tell: Tell) -> dict[str, Any]:
 
 
 def _look(
-    report: TaskReport, threads: int, *, path: Path, networks: list[Path], folder: Path, options: Applying
+    report: TaskReport, threads: int, *, path: Path, networks: list[Path], folder: Path, wished: Applying
 ) -> list[dict[str, Any]]:
-    """What must be known before ranges of slices can be segmented; reads the tomogram once for its statistics."""
+    """What must be known before ranges of slices can be segmented; reads the tomogram once for its statistics.
+
+    wished: what the user asked for; "options" of the answer is what each network is applied with.
+    """
     from ml.devices import use_threads
     from ml.network_file import load_info
     from ml.preprocess import Preprocessed
@@ -119,7 +122,7 @@ def _look(
     measured, found = {}, []
     for network in networks:
         info = load_info(network)
-        settings = preprocessing_for(info, options)
+        options, settings = settled(wished, info), preprocessing_for(info, wished)
         task = open_task(path, network, folder, options, info, report)
         spread = task.factor is None and _mapped(task.tomogram)
         if spread and settings not in measured:
@@ -131,6 +134,7 @@ def _look(
                 "geometry": task.tomogram.geometry,
                 "labels": labels_of(task, info),
                 "identity": identity_of(task, options),
+                "options": options,
                 "depth": slab_depth(task.tomogram.shape, info.context, options.memory),
                 "whole": not spread,
                 "settings": settings,

@@ -238,6 +238,15 @@ def require_eight_bits(info: NetworkInfo) -> EightBits:
     return info.eight_bits
 
 
+def knows_eight_bits(info: NetworkInfo) -> bool:
+    """Can the network compute with them on this processor, and may it?"""
+    try:
+        require_eight_bits(info)
+    except TomosegError:
+        return False
+    return supported()
+
+
 def in_eight_bits(network: LoadedNetwork, device: torch.device) -> LoadedNetwork:
     """The network (with its normalisation folded in) in 8-bit numbers; raises TomosegError where that cannot be."""
     known = require_eight_bits(network.info)

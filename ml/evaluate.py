@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.apply_options import FLOAT32, NUMBERS
+from ml.apply_options import AUTO, FLIPS_HELP, NUMBERS, NUMBERS_HELP, check_flips
 from ml.options import UsageError, check_seed, option
 from ml.report import Part, Report
 from tomo.errors import TomosegError
@@ -44,8 +44,8 @@ class Options:
     threads: int = option(0, help="CPU cores to use, 0 for all", metavar="N")
     device: str = option("auto", help="where to compute", choices=("auto", "cuda", "mps", "cpu"))
     cold_start: bool = option(False, help="begin with random weights, not with those learned from simulated cells")
-    numbers: str = option(FLOAT32, help="what the network is applied with, on the CPU", choices=NUMBERS)
-    flips: int = option(1, help="8: the mean over all flips and quarter turns, eight times as slow", metavar="1|8")
+    numbers: str = option(AUTO, help=NUMBERS_HELP, choices=NUMBERS)
+    flips: int = option(0, help=FLIPS_HELP, metavar="0|1|4|8")
 
 
 def run(options: Options, report: Report) -> dict[str, Any]:
@@ -76,8 +76,7 @@ def _check(options: Options) -> None:
         raise UsageError("--positives is at least 1 and --negatives at least 0.")
     if not 0 < options.max_train_seconds < math.inf:
         raise UsageError("--max-train-seconds is a number above 0.")
-    if options.flips not in (1, 8):
-        raise UsageError(f"--flips is 1 or 8, not {options.flips}.")
+    check_flips(options.flips)
     check_seed(options.seed)
 
 

@@ -1,4 +1,4 @@
-"""Applying a network to slices: tiles of bounded size, blended, averaged over flips, on the CPU or a graphics card."""
+"""Applying a network to slices: tiles of bounded size, blended, averaged over views, on the CPU or a graphics card."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.apply_options import FLOAT32, INT8
+from ml.apply_options import FLOAT32, INT8, VIEWS
 from ml.eight_bits import in_eight_bits
 from ml.faults import out_of_gpu_memory
 from ml.network_file import LoadedNetwork, load_network
+from ml.networks import SegmentationNetwork
 from ml.tiles import Span, cut, smallest_tile, spans
 from ml.transfers import lanes_for, through
+from ml.views import View, dealt, turned, turned_back
 
 Floats = NDArray[np.float32]
-FLIPS = (1, 8)
 LARGEST_TILE = {"cpu": 2176, "cuda": 4096, "mps": 2176}  # pixels; larger ones are hardly faster
 SHARE_FOR_TILES = 0.3  # of the memory that the user allows
 BATCHES = 4  # of a slab on a graphics card: while it computes one, the next arrives and the last leaves
@@ -27,7 +28,7 @@ _BESIDES = 1.7  # all that is alive at a time, as a multiple of the largest laye
 class Predictor:
     """A network ready to be applied to the slices of any tomogram.
 
-    flips: 1, or 8 for the mean over all flips and quarter turns. memory: GB for everything; tiles get a part of it.
+    flips: views of a slice whose mean is taken, 1, 4 or 8 (ml/views.py). memory: GB for everything; tiles get a part.
     numbers: what to compute with, float32 or int8 (ml/eight_bits.py), which raises TomosegError where it cannot be;
     a graphics card computes in half precision.
     stride: sizes are padded to multiples of it. reach: how far the network looks around a pixel.
@@ -43,10 +44,10 @@ class Predictor:
         memory: float = 2.0,
         numbers: str = FLOAT32,
     ) -> None:
-        if flips not in FLIPS:
-            raise ValueError(f"flips is 1 or 8, not {flips}.")
+        if flips not in VIEWS:
+            raise ValueError(f"flips is one of {', '.join(map(str, VIEWS))}, not {flips}.")
         self.info, self.context = network.info, network.context
-        self._device, self._flips = device, flips
+        self._device = device
         # Scaling a coarser output up looks at its neighbours, too.
         self.stride = network.stride
         self.reach = network.halo + (2 * network.module.shrink if network.module.shrink > 1 else 0)
@@ -60,6 +61,7 @@ class Predictor:
             self._network = in_eight_bits(self._network, device)
         if half:
             self._network.module.half()
+        self._looks = _looks(self._network.module, flips)
         self.notes: list[str] = []
 
     def take_notes(self) -> list[str]:
@@ -127,16 +129,15 @@ class Predictor:
         return max(1, min(fits // (1 + self._lanes.waiting), -(-count // BATCHES)))
 
     def _tile_map(self, planes: Tensor) -> Tensor:
-        """The network's map of one tile, [z, y, x], from [z + context - 1, y, x]; the mean over flips if asked for."""
+        """The network's map of one tile, [z, y, x], from [z + context - 1, y, x]; the mean of all looks at it."""
         batch = planes.unfold(0, self.context, 1).permute(0, 3, 1, 2)  # [z, context, y, x], each slice sent once only
         total = None
-        for turned in _turned(batch) if self._flips > 1 else iter([(batch, 0, False)]):
-            image, quarter, flipped = turned
-            found = self._network.map_of(image.contiguous(memory_format=self._network.module.layout)).float()
-            found = _turned_back(found, quarter, flipped)
+        for network, view in self._looks:
+            found = network.map_of(turned(batch, view).contiguous(memory_format=network.layout)).float()
+            found = turned_back(found, view)
             total = found if total is None else total.add_(found)
         assert total is not None
-        return (total / self._flips)[:, 0]
+        return (total / len(self._looks))[:, 0]
 
 
 def predictor_for(
@@ -186,13 +187,9 @@ def _tile_side(pixels: int, largest: int, halo: int, stride: int) -> int:
     return max(side, smallest_tile(halo, stride))
 
 
-def _turned(batch: Tensor) -> Iterator[tuple[Tensor, int, bool]]:
-    """The eight flips and quarter turns of (n, c, y, x), each with how it was turned."""
-    for quarter in range(4):
-        turned = torch.rot90(batch, quarter, (2, 3))
-        yield turned, quarter, False
-        yield turned.flip(3), quarter, True
-
-
-def _turned_back(found: Tensor, quarter: int, flipped: bool) -> Tensor:
-    return torch.rot90(found.flip(3) if flipped else found, -quarter, (2, 3))
+def _looks(network: SegmentationNetwork, flips: int) -> list[tuple[SegmentationNetwork, View]]:
+    """Who looks at a tile how; where all networks of an ensemble have the same views, it takes their mean itself."""
+    shares = dealt(flips, len(network.members))
+    if all(share == shares[0] for share in shares):
+        return [(network, view) for view in shares[0]]
+    return [(member, view) for member, share in zip(network.members, shares, strict=True) for view in share]

@@ -65,14 +65,14 @@ def test_what_was_measured_is_written_at_once_and_a_group_that_fails_does_not_st
 
 def test_applying_tells_what_its_time_went_into(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(applying, "QUICK_SIDE", 64)
-    monkeypatch.setitem(table.GROUPS, "applying", lambda *where, quick: islice(applying.rows(*where, quick=quick), 7))
+    monkeypatch.setitem(table.GROUPS, "applying", lambda *where, quick: islice(applying.rows(*where, quick=quick), 8))
     output = tmp_path / "bench.json"
     table.main(["--only", "applying", "--quick", "--output", str(output), "--folder", str(tmp_path)])
     rows = {row["name"]: row for row in json.loads(output.read_text())["rows"]}
     row = rows["apply default to 64×64×8"]
     assert set(row["aims"]) == {"cpu_seconds_per_4096_slice", "peak_memory_mb"}
     assert row["shares"]["computing"] > 0
-    assert "apply default to 64×64×8, 8-bit numbers" in rows
+    assert "apply default to 64×64×8, 8 bits, 1 view" in rows
     printed = capsys.readouterr().out
     assert "peak MB ≤ 2000 ✓" in printed
     assert "    reading " in printed

@@ -129,10 +129,22 @@ class TrainSettings:
 
 
 class ApplySettings:
+    # Numbers of items are those that older .blend files hold.
     flips: EnumProperty(  # type: ignore[valid-type]
         name="Views",
-        description="Average the output over flips and rotations of each slice",
-        items=(("1", "1", "Each slice once"), ("8", "8", "Mean over 8 flips and rotations, 8 times slower")),
+        description="Turned and mirrored views of each slice whose mean is taken",
+        items=(
+            ("0", "Auto", "Four where they are quick: with 8-bit numbers or a graphics card; else one", 2),
+            ("1", "1", "Each slice once", 0),
+            (
+                "4",
+                "4",
+                "Four views: takes 4 times as long, or twice with Default, whose two networks share them out",
+                3,
+            ),
+            ("8", "8", "All eight flips and quarter turns: takes 8 times as long", 1),
+        ),
+        default="0",
     )
     threads: IntProperty(  # type: ignore[valid-type]
         name="Threads", description="Processor cores to use; 0: all", default=0, min=0, max=1024
@@ -145,15 +157,17 @@ class ApplySettings:
         name="Numbers",
         description="What the network computes with on the processor",
         items=(
-            ("float32", "32 Bits", "Exact, and comparable with what others have computed"),
+            ("auto", "Auto", "8 bits where the network and the processor can, else 32", 2),
+            ("float32", "32 Bits", "Exact, and comparable with what others have computed", 0),
             (
                 "int8",
                 "8 Bits",
                 "Fast: applying takes about a third of the time, and the map is nearly the same (Dice within 0.003 "
                 "with 15 networks). For the networks Default and Fast of this version; not for a graphics card",
+                1,
             ),
         ),
-        default="float32",
+        default="auto",
     )
     rescale: BoolProperty(  # type: ignore[valid-type]
         name="Rescale",

@@ -364,7 +364,7 @@ def test_no_map_overwrites_a_tomogram_or_another_map(make_network, make_tomogram
 
 
 @pytest.mark.parametrize(
-    "change", [{"flips": 4}, {"memory": 0.0}, {"memory": float("nan")}, {"threads": -1}, {"voxel_size": -3.0}]
+    "change", [{"flips": 3}, {"memory": 0.0}, {"memory": float("nan")}, {"threads": -1}, {"voxel_size": -3.0}]
 )
 def test_impossible_options_are_wrong_usage(make_network, make_tomogram, tmp_path, change):
     with pytest.raises(UsageError):

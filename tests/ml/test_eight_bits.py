@@ -13,6 +13,8 @@ import torch
 from torch.nn import functional
 
 from ml import apply, batch, eight_bits, recipes
+from ml.apply_options import Applying
+from ml.applying import settled
 from ml.eight_bits import EightBitUNet, _halved, _in_whole_numbers, _Layer, in_eight_bits, require_eight_bits, watched
 from ml.learning import Request, learn
 from ml.network_file import EightBits, load_info, load_network, save_network
@@ -242,6 +244,32 @@ def test_they_are_for_the_processor_and_only_for_some(ranged, monkeypatch):
         in_eight_bits(loaded, CPU)
     with pytest.raises(UsageError, match="--numbers int8 is for the CPU, not for --device cuda"):
         apply.Options(Path("n"), (Path("t"),), Path("o"), numbers="int8", device="cuda").check()
+
+
+def test_left_open_they_are_used_where_they_can_be_and_then_with_more_views(ranged, make_network, monkeypatch):
+    able, older, classic = load_info(ranged()), load_info(make_network()), load_info(make_network("classic"))
+    lossy = replace(able, eight_bits=replace(able.eight_bits, dice_change=-0.006))
+    options = Applying(device="cpu")
+
+    def chosen(info, **asked):
+        found = settled(replace(options, **asked), info)
+        return found.numbers, found.flips
+
+    assert chosen(able) == ("int8", 4)
+    assert [chosen(info) for info in (older, classic, lossy)] == [("float32", 1)] * 3
+    assert chosen(able, numbers="float32") == ("float32", 1)
+    assert chosen(able, flips=8) == ("int8", 8)
+    assert chosen(classic, flips=4) == ("float32", 4)
+    monkeypatch.setattr(eight_bits, "supported", lambda: False)
+    assert chosen(able) == ("float32", 1)
+    monkeypatch.setattr("ml.devices.choose_device", lambda _: torch.device("cuda"))
+    assert [chosen(info) for info in (able, older, classic)] == [("float32", 4), ("float32", 4), ("float32", 1)]
+
+
+def test_ranges_of_one_map_are_in_the_same_numbers_wherever_they_are_computed(ranged, make_network):
+    left_open = Applying()
+    assert settled(left_open, load_info(ranged())).device == "cpu"  # another machine's card would use other numbers
+    assert settled(left_open, load_info(make_network())).device == "auto"
 
 
 def test_where_a_batch_cannot_it_says_so_before_it_begins(make_network, make_tomogram, tmp_path):

@@ -53,10 +53,13 @@ def options(folder, **changes):
 @pytest.mark.skipif(not eight_bits.supported(), reason="a processor of Intel or AMD with AVX2")
 def test_the_network_is_applied_in_the_numbers_asked_for(pair, monkeypatch):
     monkeypatch.setattr(eight_bits, "MOST_LOST", 1.0)  # so short a training need not bear them
-    exact = evaluate.run(options(pair), Silent())
-    found = evaluate.run(options(pair, numbers="int8"), Silent())
+    exact = evaluate.run(options(pair, numbers="float32"), Silent())
+    found = evaluate.run(options(pair, numbers="int8", flips=1), Silent())
     assert found["threshold"] == exact["threshold"]
     assert 0 < abs(found["dice"] - exact["dice"]) < 0.05
+    own = evaluate.run(options(pair), Silent())  # 8-bit numbers, and so several views
+    assert own["dice"] == evaluate.run(options(pair, numbers="int8", flips=4), Silent())["dice"]
+    assert own["dice"] not in (exact["dice"], found["dice"])
 
 
 def test_the_result_has_the_keys_of_the_contract(pair):
@@ -105,7 +108,7 @@ def test_labels_of_another_shape_are_refused(pair):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"positives": 0}, {"negatives": -1}, {"max_train_seconds": float("nan")}, {"flips": 3}, {"flips": 0}]
+    "changes", [{"positives": 0}, {"negatives": -1}, {"max_train_seconds": float("nan")}, {"flips": 3}, {"flips": -1}]
 )
 def test_impossible_options_are_wrong_usage(pair, changes):
     with pytest.raises(UsageError):

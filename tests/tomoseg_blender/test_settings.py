@@ -38,6 +38,13 @@ def test_every_property_of_a_step_is_an_option_of_the_same_name_and_default(part
             assert (default or None) == (expected or None), f"{verb}: {prop}"
 
 
+def test_choices_kept_in_older_blend_files_stay_what_they_were(part):
+    declared = part("tomoseg_blender.settings").ApplySettings.__annotations__
+    numbers = {item[0]: item[-1] for name in ("flips", "numbers") for item in declared[name].keywords["items"]}
+    assert numbers == {"1": 0, "8": 1, "0": 2, "4": 3, "float32": 0, "int8": 1, "auto": 2}
+    assert declared["flips"].keywords["default"] == "0"
+
+
 def test_surface_options_that_go_to_the_worker_are_options_of_its_step(part):
     wanted = part("tomoseg_blender.operators.results").WORKER_OPTIONS
     assert set(wanted) <= {entry.name for entry in dataclasses.fields(step_module("surface").Options)}

@@ -1,0 +1,39 @@
+"""Turned and mirrored views of a slice: the mean of what networks see in several is better than what they see in one.
+
+What each number of views gains, and costs: docs/accuracy.md.
+"""
+
+import torch
+from torch import Tensor
+
+View = tuple[int, bool]  # quarter turns; mirrored after them
+STRAIGHT: View = (0, False)
+FOUR: tuple[View, ...] = (STRAIGHT, (2, False), (1, True), (3, True))
+EIGHT: tuple[View, ...] = tuple((quarter, mirrored) for quarter in range(4) for mirrored in (False, True))
+
+
+def dealt(views: int, networks: int) -> list[tuple[View, ...]]:
+    """Which views each of several networks has, all of them as many.
+
+    views: 1, each sees the slice as it is; 8, each has all of them; 4, they share out four, so that two networks have
+    two each: as good as four each, for half the time (docs/accuracy.md).
+    """
+    if views == 1:
+        return [(STRAIGHT,)] * networks
+    if views == len(EIGHT):
+        return [EIGHT] * networks
+    each = -(-len(FOUR) // networks)
+    return [tuple(FOUR[(first + step * networks) % len(FOUR)] for step in range(each)) for first in range(networks)]
+
+
+def turned(batch: Tensor, view: View) -> Tensor:
+    """(n, c, y, x) as this view shows it."""
+    quarter, mirrored = view
+    seen = torch.rot90(batch, quarter, (2, 3))
+    return seen.flip(3) if mirrored else seen
+
+
+def turned_back(found: Tensor, view: View) -> Tensor:
+    """What was found in this view, (n, c, y, x), at its place in the slice."""
+    quarter, mirrored = view
+    return torch.rot90(found.flip(3) if mirrored else found, -quarter, (2, 3))
