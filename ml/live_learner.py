@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
 from ml.live_checkpoints import Checkpoints
+from ml.live_corrections import Corrections
 from ml.network_file import LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork
 from ml.predict import Predictor
@@ -60,6 +61,7 @@ class Learner:
         self.strength = Strength()
         self._measured: Version | None = None
         self._forgotten, self._since_change = 0, 0
+        self._corrections = Corrections()
         self.checkpoints = Checkpoints()
         self.checkpoints.take(self.trainer, 0.0)
 
@@ -106,7 +108,9 @@ class Learner:
 
     def use(self, trainset: Trainset, changed: tuple[int, ...] = ()) -> None:
         """Learn from these boxes from the next step on, from the changed ones most."""
+        level = self.strength.amplitude * self.strength.threshold
         self.trainer.use(trainset, changed)
+        self._corrections.begin(self.trainer, changed, level)
         if changed:
             self._since_change = 0
         self.info = replace(self.info, box_size=trainset.info.box_size)
@@ -122,6 +126,7 @@ class Learner:
             self.forget(0.0)
             self._rate /= 2
             raise
+        self._corrections.go_on(self.trainer, self.strength.amplitude * self.strength.threshold)
         spent = time.monotonic() - began
         self._since_change += 1
         self.seconds += spent

@@ -80,8 +80,8 @@ class Trainer:
     def use(self, trainset: Trainset, urgent: Sequence[int] = ()) -> None:
         """Train on these boxes from the next step on.
 
-        urgent: numbers of boxes that have just changed: half of the next batches is theirs, until each was seen
-        `URGENT_LOOKS` times. Among a hundred boxes, a new one would else be met once in many seconds (docs/live.md).
+        urgent: numbers of boxes that have just changed, which come first (`hurry`). Among a hundred boxes, a new one
+        would else be met once in many seconds (docs/live.md).
         """
         self.trainset = trainset
         self._images, self._labels = torch.from_numpy(trainset.images), torch.from_numpy(trainset.labels)
@@ -92,7 +92,16 @@ class Trainer:
             for number in range(1, len(self.network.members) + 1)
         ]
         self._queues: list[list[int]] = [[] for _ in self._copies]
-        self._urgent = [number for number in urgent if not trainset.held_out[number]] * URGENT_LOOKS
+        self.hurry(urgent)
+
+    def hurry(self, urgent: Sequence[int]) -> None:
+        """Half of the next batches is these boxes', until each was seen `URGENT_LOOKS` times."""
+        self._urgent = [number for number in urgent if not self.trainset.held_out[number]] * URGENT_LOOKS
+
+    @property
+    def hurries(self) -> bool:
+        """Are there boxes that still have to be seen more often than the others?"""
+        return bool(self._urgent)
 
     @property
     def steps_per_iteration(self) -> int:
