@@ -30,7 +30,7 @@ class Corrections:
         """Once they were seen often enough: let those that are still wrong come first again."""
         if trainer.hurries or not self._waiting:
             return
-        numbers = np.flatnonzero(np.isin(trainer.trainset.box_ids, list(self._waiting)))
+        numbers = np.flatnonzero(np.isin(trainer.trainset.box_ids, list(self._waiting))).tolist()
         before, self._waiting = self._waiting, {}
         for number, count in zip(numbers, wrong_pixels(trainer, numbers, level), strict=True):
             name = str(trainer.trainset.box_ids[number])
