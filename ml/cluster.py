@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from ml.batch_run import Here
+from ml.memory import available_memory
 from ml.options import UsageError
 from ml.report import Report
 from ml.threads import available_cores
@@ -73,7 +74,7 @@ def _suiting(options: "Options") -> int:
     sizes = [path.stat().st_size for path in options.tomograms if path.is_file()]
     if sum(sizes) < SMALL_BYTES or choose_device(options.device).type != "cpu":
         return 1
-    by_memory = int(psutil.virtual_memory().available / (options.memory * 1e9 + OVERHEAD_BYTES))
+    by_memory = int(available_memory() / (options.memory * 1e9 + OVERHEAD_BYTES))
     return max(1, min(options.threads or available_cores(), MOST_WORKERS, by_memory))
 
 

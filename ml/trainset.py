@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
+from ml.memory import available_memory
 from tomo.boxes import POSITIVE, Box
 from tomo.errors import TomosegError
 from tomo.geometry import Geometry
@@ -131,7 +131,7 @@ def cut_boxes(
 
 def require_memory_for_cutting(count: int, info: TrainsetInfo) -> None:
     """Raise TomosegError where the pieces of `count` boxes are more than memory holds; the system would kill us."""
-    _require_memory("Cutting out", count, info, CUTTING_TAKES * _piece_bytes(info), psutil.virtual_memory().available)
+    _require_memory("Cutting out", count, info, CUTTING_TAKES * _piece_bytes(info), available_memory())
 
 
 def require_memory_for_training(count: int, info: TrainsetInfo, held: int = 0) -> None:
@@ -141,7 +141,7 @@ def require_memory_for_training(count: int, info: TrainsetInfo, held: int = 0) -
     """
     # Bytes per pixel: copies of the images, and label, mask and maps beside them. Measured with one and five slices.
     each = crop_size(info.box_size) ** 2 * (12 * info.context + 40)
-    free = psutil.virtual_memory().available + held * _piece_bytes(info)
+    free = available_memory() + held * _piece_bytes(info)
     _require_memory("Training on", count, info, each, free)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.memory import available_memory
 from ml.trainset import MOST_BYTES, Trainset, TrainsetInfo, crop_size
 from tomo.errors import TomosegError
 from tomo.files import explain_read_error, replacing
@@ -58,10 +59,19 @@ def load_trainset(path: Path) -> Trainset:
 
 
 def _check_size(path: Path) -> None:
-    """A small file can unpack to terabytes: look at the sizes before unpacking anything."""
+    """A small file can unpack to terabytes: look at the sizes before unpacking anything.
+
+    Raises ValueError for one that no training set has, TomosegError for one that memory does not hold.
+    """
     with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > 2 * MOST_BYTES:
-            raise ValueError("unpacks to more than any training set holds")
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > 2 * MOST_BYTES:
+        raise ValueError("unpacks to more than any training set holds")
+    if size > (free := available_memory()):
+        raise TomosegError(
+            f"The training set {path} takes {size / 1e9:.2g} GB of memory, and {free / 1e9:.2g} GB are free: close other "
+            "programs, or build it of fewer boxes."
+        )
 
 
 def _info_from(values: Any) -> TrainsetInfo:

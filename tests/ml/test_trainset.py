@@ -217,6 +217,16 @@ def test_a_set_whose_shapes_disagree_is_refused(tmp_path):
         load_trainset(path)
 
 
+def test_a_file_that_memory_does_not_hold_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "ring.npz"
+    save_trainset(path, ring_trainset())
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Memory(1000))
+    with pytest.raises(
+        TomosegError, match=r"ring\.npz takes .* GB of memory, and 1e-06 GB are free: close other programs"
+    ):
+        load_trainset(path)
+
+
 def test_a_small_file_that_would_unpack_to_terabytes_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ml.trainset_file.MOST_BYTES", 1000)
     path = tmp_path / "bomb.npz"
