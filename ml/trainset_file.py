@@ -69,8 +69,8 @@ def _check_size(path: Path) -> None:
         raise ValueError("unpacks to more than any training set holds")
     if size > (free := available_memory()):
         raise TomosegError(
-            f"The training set {path} takes {size / 1e9:.2g} GB of memory, and {free / 1e9:.2g} GB are free: close other "
-            "programs, or build it of fewer boxes."
+            f"The training set {path} takes {size / 1e9:.2g} GB of memory, and {free / 1e9:.2g} GB are free: close "
+            "other programs, or build it of fewer boxes."
         )
 
 
