@@ -1,8 +1,8 @@
 """Make ml/warm_start.safetensors: what the default network knows before it sees a box (docs/accuracy.md).
 
 It learns from the project's own simulated cells only: to name their five features and to see their density through
-noise and missing wedge. Usage: make_warm_start.py FILE [STEPS]. 22 CPU-minutes on one core; the same file each time
-on one kind of machine.
+noise and missing wedge. Usage: make_warm_start.py FILE [STEPS]. 53 minutes on one core, other jobs beside it; the same
+file each time on one kind of machine.
 """
 
 import copy
@@ -33,7 +33,7 @@ from ml.simulate_tilts import Imaging  # noqa: E402
 from ml.warm_start import CONTEXT, save_warm_start  # noqa: E402
 from tomo.preprocessing import Preprocessing  # noqa: E402
 
-STEPS, BATCH, PATCH, CROP = 11000, 16, 80, 144
+STEPS, BATCH, PATCH, CROP = 33000, 16, 80, 144
 SHAPE = (24, 192, 192)
 CELLS, EVERY = 16, 40  # cells at hand; after so many steps the oldest one makes room for a new one
 SEED, FIRST_CELL = 2, 5000  # of all that is drawn, and of the first cell: tests and tables use others below

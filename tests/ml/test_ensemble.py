@@ -45,8 +45,12 @@ def test_its_map_is_the_mean_of_the_probabilities(ensemble):
 
 def test_it_looks_as_far_and_pads_as_much_as_each_of_its_networks(ensemble):
     one = ensemble.members[0]
-    for name in ("context", "shrink", "stride", "margin", "halo", "layout", "lowest_threshold", "highest_threshold"):
+    for name in ("context", "shrink", "stride", "margin", "halo", "layout", "highest_threshold"):
         assert getattr(ensemble, name) == getattr(one, name), name
+
+
+def test_its_thresholds_are_those_of_a_truer_probability(ensemble):
+    assert ensemble.members[0].lowest_threshold < ensemble.lowest_threshold < ensemble.highest_threshold
 
 
 def test_its_networks_learn_in_turn_and_become_different_ones(ensemble):
