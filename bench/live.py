@@ -120,8 +120,7 @@ class _Session:
         painted one), and what is missing is painted. A slice with less than FEWEST_WRONG such pixels is left alone.
         """
         erase, truth, shown = len(strokes.taken) % 2 == 0, self.truth[z], self.look(z)
-        threshold = self.client.last("state").get("threshold") or THRESHOLD  # as Blender draws it
-        before = shown.map > threshold
+        before = shown.map > self.drawn_from()
         wrong = before & ~truth if erase else truth & ~before
         places = feature_per_place(wrong, SIZE)
         y, x = (int(place) for place in np.unravel_index(np.argmax(places), places.shape))
@@ -134,7 +133,7 @@ class _Session:
         self.client.tell("changed")
 
         def halved(shown: Shown) -> bool:
-            now = shown.map > threshold if shown.params["z"] == z else before
+            now = shown.map > self.drawn_from() if shown.params["z"] == z else before
             return int((now & ~truth if erase else truth & ~now)[inside].sum()) <= count / 2
 
         try:
@@ -142,6 +141,10 @@ class _Session:
         except NothingCameError:
             taken = STROKE_PATIENCE  # it misses its aim
         strokes.taken.append((taken, self.client.cpu_seconds() - cpu, count, erase))
+
+    def drawn_from(self) -> float:
+        """The threshold from which Blender draws the prediction as what would be taken as label: that of now."""
+        return self.client.last("state").get("threshold") or THRESHOLD
 
     def look(self, z: int) -> Shown:
         """Show slice z, by the network of now: the second map of it, since the first may be two seconds old."""

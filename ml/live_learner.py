@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, trainer_for
+from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, place_threshold, trainer_for
 from ml.live_checkpoints import Checkpoints
 from ml.live_corrections import Corrections
 from ml.network_file import LoadedNetwork, NetworkInfo
 from ml.networks import SegmentationNetwork
 from ml.predict import Predictor
 from ml.report import Report
-from ml.scores import best_dice
+from ml.scores import dice
 from ml.training import ExplodedError, Trainer
 from ml.trainset import Trainset, TrainsetInfo, assembled, crop_size
 from tomo.boxes import POSITIVE, Box
@@ -202,8 +202,12 @@ def _strength(trainer: Trainer) -> Strength:
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
     inside, values = truth & known, shown.clamp(min=0).numpy()
     amplitude = max(float(values[inside].mean()) if inside.any() else 0.0, WEAKEST_AMPLITUDE)
-    found, threshold = best_dice(values / amplitude, truth, known)
-    return Strength(amplitude, threshold, found)
+    # Placed as when it is finished: the best threshold on a few boxes jumps from one measurement to the next.
+    strength, whole = values / amplitude, trainer.network
+    threshold = place_threshold(
+        strength, truth, known, whole.lowest_threshold / amplitude, whole.highest_threshold / amplitude
+    )
+    return Strength(amplitude, threshold, dice((strength > threshold)[known], truth[known]))
 
 
 def _spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
