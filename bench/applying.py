@@ -8,6 +8,7 @@ from typing import Any
 from bench.inputs import write_network, write_tomogram
 from bench.process import Measured, measured, tomoseg
 from ml.apply_options import AUTO, FLOAT32, INT8
+from tomo.words import counted
 
 SIDE, QUICK_SIDE = 4096, 1024
 CPU_AIM, MEMORY_AIM = 15.0, 2000.0
@@ -63,7 +64,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
 def _in_words(flips: int, numbers: str) -> str:
     """How it is applied, where that is not left to the program."""
     bits = {AUTO: "", INT8: ", 8 bits", FLOAT32: ", 32 bits"}[numbers]
-    return bits + ("" if flips == 0 else ", 1 view" if flips == 1 else f", {flips} views")
+    return bits + (f", {counted(flips, 'view')}" if flips else "")
 
 
 def _on_a_card(folder: Path, network: Path) -> Iterator[dict[str, Any]]:

@@ -181,8 +181,7 @@ def calibrate(network: SegmentationNetwork, trainer: Trainer) -> Calibration:
     batch, shown = maps_of(network, trainer, np.arange(len(trainset)))
     strength = shown.clamp(min=0).numpy() / amplitude
     truth, known = batch.target.numpy() > 0.5, batch.known.numpy() > 0
-    lowest, highest = network.lowest_threshold / amplitude, network.highest_threshold / amplitude
-    threshold = place_threshold(strength, truth, known, lowest, highest)
+    threshold = threshold_for(network, amplitude, strength, truth, known)
     held_out = trainset.held_out > 0
     honest = bool((held_out & trainset.positive).any())
     batch, shown = honest_maps_of(network, trainer, np.flatnonzero(held_out | (not honest)))
@@ -206,6 +205,18 @@ def try_eight_bits(network: LoadedNetwork, trainer: Trainer) -> EightBits | None
     truth = (batch.target > 0.5)[known].numpy()
     after, before = (dice((strength > threshold)[known].numpy(), truth) for strength in (shown, exact))
     return EightBits(tuple(largest), after - before)
+
+
+def threshold_for(
+    network: SegmentationNetwork,
+    amplitude: float,
+    strength: NDArray[np.float32],
+    truth: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+) -> float:
+    """Where `place_threshold` puts it within the bounds of this network's map. strength: in amplitude units."""
+    lowest, highest = network.lowest_threshold / amplitude, network.highest_threshold / amplitude
+    return place_threshold(strength, truth, known, lowest, highest)
 
 
 def place_threshold(

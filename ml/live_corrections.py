@@ -20,24 +20,24 @@ class Corrections:
 
     def begin(self, trainer: Trainer, changed: Sequence[int], level: float) -> None:
         """These boxes of the trainer have just changed. level: output from which a pixel counts as found."""
-        names = trainer.trainset.box_ids
+        names = trainer.trainset.box_ids.tolist()
         self._waiting = {name: state for name, state in self._waiting.items() if name in names}
         if len(changed) <= MOST:
             wrong = wrong_pixels(trainer, changed, level)
-            self._waiting |= {str(names[number]): (count, ROUNDS) for number, count in zip(changed, wrong, strict=True)}
+            self._waiting |= {names[number]: (count, ROUNDS) for number, count in zip(changed, wrong, strict=True)}
 
     def go_on(self, trainer: Trainer, level: float) -> None:
         """Once they were seen often enough: let those that are still wrong come first again."""
         if trainer.hurries or not self._waiting:
             return
-        numbers = np.flatnonzero(np.isin(trainer.trainset.box_ids, list(self._waiting))).tolist()
+        names = trainer.trainset.box_ids.tolist()
+        numbers = [number for number, name in enumerate(names) if name in self._waiting]
         before, self._waiting = self._waiting, {}
         for number, count in zip(numbers, wrong_pixels(trainer, numbers, level), strict=True):
-            name = str(trainer.trainset.box_ids[number])
-            first, rounds = before[name]
+            first, rounds = before[names[number]]
             if count > STILL_WRONG * first and rounds > 1:
-                self._waiting[name] = first, rounds - 1
-        trainer.hurry([number for number in numbers if str(trainer.trainset.box_ids[number]) in self._waiting])
+                self._waiting[names[number]] = first, rounds - 1
+        trainer.hurry([number for number in numbers if names[number] in self._waiting])
 
 
 def wrong_pixels(trainer: Trainer, numbers: Sequence[int], level: float) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, place_threshold, trainer_for
+from ml.learning import Keep, Learned, Request, finish, limits_for, maps_of, threshold_for, trainer_for
 from ml.live_checkpoints import Checkpoints
 from ml.live_corrections import Corrections
 from ml.network_file import LoadedNetwork, NetworkInfo
@@ -39,6 +39,11 @@ class Strength:
     amplitude: float = 1.0
     threshold: float = 0.5
     dice: float | None = None
+
+    @property
+    def level(self) -> float:
+        """The network's output from which a pixel counts as found."""
+        return self.amplitude * self.threshold
 
 
 class Learner:
@@ -108,9 +113,8 @@ class Learner:
 
     def use(self, trainset: Trainset, changed: tuple[int, ...] = ()) -> None:
         """Learn from these boxes from the next step on, from the changed ones most."""
-        level = self.strength.amplitude * self.strength.threshold
         self.trainer.use(trainset, changed)
-        self._corrections.begin(self.trainer, changed, level)
+        self._corrections.begin(self.trainer, changed, self.strength.level)
         if changed:
             self._since_change = 0
         self.info = replace(self.info, box_size=trainset.info.box_size)
@@ -126,7 +130,7 @@ class Learner:
             self.forget(0.0)
             self._rate /= 2
             raise
-        self._corrections.go_on(self.trainer, self.strength.amplitude * self.strength.threshold)
+        self._corrections.go_on(self.trainer, self.strength.level)
         spent = time.monotonic() - began
         self._since_change += 1
         self.seconds += spent
@@ -203,10 +207,8 @@ def _strength(trainer: Trainer) -> Strength:
     inside, values = truth & known, shown.clamp(min=0).numpy()
     amplitude = max(float(values[inside].mean()) if inside.any() else 0.0, WEAKEST_AMPLITUDE)
     # Placed as when it is finished: the best threshold on a few boxes jumps from one measurement to the next.
-    strength, whole = values / amplitude, trainer.network
-    threshold = place_threshold(
-        strength, truth, known, whole.lowest_threshold / amplitude, whole.highest_threshold / amplitude
-    )
+    strength = values / amplitude
+    threshold = threshold_for(trainer.network, amplitude, strength, truth, known)
     return Strength(amplitude, threshold, dice((strength > threshold)[known], truth[known]))
 
 

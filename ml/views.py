@@ -28,6 +28,8 @@ def dealt(views: int, networks: int) -> list[tuple[View, ...]]:
 
 def turned(batch: Tensor, view: View) -> Tensor:
     """(n, c, y, x) as this view shows it."""
+    if view == STRAIGHT:  # turning by nothing would copy it
+        return batch
     quarter, mirrored = view
     seen = torch.rot90(batch, quarter, (2, 3))
     return seen.flip(3) if mirrored else seen
@@ -35,5 +37,7 @@ def turned(batch: Tensor, view: View) -> Tensor:
 
 def turned_back(found: Tensor, view: View) -> Tensor:
     """What was found in this view, (n, c, y, x), at its place in the slice."""
+    if view == STRAIGHT:
+        return found
     quarter, mirrored = view
     return torch.rot90(found.flip(3) if mirrored else found, -quarter, (2, 3))
