@@ -12,8 +12,8 @@ NUMBERS_HELP = (
     "processor can"
 )
 FLIPS_HELP = (
-    "views of each slice (turned, mirrored) whose mean is taken; two networks share out 4; 8 each take eight times as "
-    "long; 0: 4 for U-Nets in 8-bit numbers or on a graphics card, else 1"
+    "views of each slice (turned, mirrored) whose mean is taken, shared out between the networks of an ensemble; 0: "
+    "four for each U-Net in 8-bit numbers or on a graphics card, else 1"
 )
 
 

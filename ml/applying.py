@@ -59,7 +59,7 @@ def open_task(path: Path, network: Path, folder: Path, options: Applying, info: 
 def settled(options: Some, info: "NetworkInfo") -> Some:
     """The options with what they leave open decided: the numbers and the views that suit this network here.
 
-    Views cost time: in float32 on a CPU too much. EMAN2's networks are applied as EMAN2 does.
+    Views cost time: in float32 on a CPU too much; otherwise each network has four. EMAN2's are applied as EMAN2 does.
     """
     from ml.devices import choose_device
     from ml.eight_bits import FORMS, knows_eight_bits
@@ -69,7 +69,8 @@ def settled(options: Some, info: "NetworkInfo") -> Some:
     if numbers == AUTO:
         numbers = INT8 if not card and knows_eight_bits(info) else FLOAT32
     if flips == 0:
-        flips = 4 if info.architecture in FORMS and (card or numbers == INT8) else 1
+        quick = info.architecture in FORMS and (card or numbers == INT8)
+        flips = (8 if info.architecture == "unets" else 4) if quick else 1
     # Other machines of a cluster may have cards: all ranges of a map are made of the same numbers.
     device = "cpu" if numbers == INT8 else options.device
     return replace(options, numbers=numbers, flips=flips, device=device)
@@ -122,7 +123,7 @@ def identity_of(task: Task, options: Applying) -> dict[str, Any]:
         "tomogram": [str(task.tomogram.path.resolve()), status.st_size, status.st_mtime_ns],
         "voxel_size": task.tomogram.geometry.voxel_size,
         "numbers": options.numbers,
-        "flips": options.flips,
+        "views": options.flips,
         "factor": task.factor,
         "eman2": [options.invert, options.filter],
     }

@@ -15,15 +15,14 @@ EIGHT: tuple[View, ...] = tuple((quarter, mirrored) for quarter in range(4) for 
 def dealt(views: int, networks: int) -> list[tuple[View, ...]]:
     """Which views each of several networks has, all of them as many.
 
-    views: 1, each sees the slice as it is; 8, each has all of them; 4, they share out four, so that two networks have
-    two each: as good as four each, for half the time (docs/accuracy.md).
+    views: 1, each sees the slice as it is; 4 or 8, they share them out, so that two networks have half of them each:
+    nearly as good as all of them each, for half the time (docs/accuracy.md).
     """
     if views == 1:
         return [(STRAIGHT,)] * networks
-    if views == len(EIGHT):
-        return [EIGHT] * networks
-    each = -(-len(FOUR) // networks)
-    return [tuple(FOUR[(first + step * networks) % len(FOUR)] for step in range(each)) for first in range(networks)]
+    shared = FOUR if views == len(FOUR) else EIGHT
+    each = -(-len(shared) // networks)
+    return [tuple(shared[(first + step * networks) % len(shared)] for step in range(each)) for first in range(networks)]
 
 
 def turned(batch: Tensor, view: View) -> Tensor:

@@ -134,7 +134,12 @@ class ApplySettings:
         name="Views",
         description="Turned and mirrored views of each slice whose mean is taken",
         items=(
-            ("0", "Auto", "Four where they are quick: with 8-bit numbers or a graphics card; else one", 2),
+            (
+                "0",
+                "Auto",
+                "Four for each network where they are quick: with 8-bit numbers or a graphics card; else one",
+                2,
+            ),
             ("1", "1", "Each slice once", 0),
             (
                 "4",
@@ -142,7 +147,7 @@ class ApplySettings:
                 "Four views: takes 4 times as long, or twice with Default, whose two networks share them out",
                 3,
             ),
-            ("8", "8", "All eight flips and quarter turns: takes 8 times as long", 1),
+            ("8", "8", "All eight flips and quarter turns: takes 8 times as long, or 4 times with Default", 1),
         ),
         default="0",
     )

@@ -256,6 +256,7 @@ def test_left_open_they_are_used_where_they_can_be_and_then_with_more_views(rang
         return found.numbers, found.flips
 
     assert chosen(able) == ("int8", 4)
+    assert chosen(replace(able, architecture="unets")) == ("int8", 8)
     assert [chosen(info) for info in (older, classic, lossy)] == [("float32", 1)] * 3
     assert chosen(able, numbers="float32") == ("float32", 1)
     assert chosen(able, flips=8) == ("int8", 8)

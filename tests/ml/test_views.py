@@ -24,17 +24,19 @@ def test_all_views_differ():
 
 
 @pytest.mark.parametrize("networks", [1, 2, 3, 4, 7])
-def test_networks_share_out_four_views_and_have_as_many_each(networks):
-    shares = dealt(4, networks)
+@pytest.mark.parametrize("views", [FOUR, EIGHT])
+def test_networks_share_out_the_views_and_have_as_many_each(networks, views):
+    shares = dealt(len(views), networks)
     assert len(shares) == networks
-    assert {len(share) for share in shares} == {-(-4 // networks)}
-    assert {view for share in shares for view in share} == set(FOUR)
+    assert {len(share) for share in shares} == {-(-len(views) // networks)}
+    assert {view for share in shares for view in share} == set(views)
     assert all(len(set(share)) == len(share) for share in shares)
 
 
-def test_one_view_is_the_slice_as_it_is_and_eight_are_for_all():
+def test_one_view_is_the_slice_as_it_is_and_of_eight_one_network_has_the_mirrored_ones():
     assert dealt(1, 2) == [(STRAIGHT,), (STRAIGHT,)]
-    assert dealt(8, 3) == [EIGHT, EIGHT, EIGHT]
+    turned_only, mirrored = dealt(8, 2)
+    assert not any(flip for _, flip in turned_only) and all(flip for _, flip in mirrored)
 
 
 @pytest.mark.parametrize(("architecture", "flips"), [("unet", 4), ("unets", 4), ("unets", 8)])
