@@ -46,32 +46,48 @@ class Batch:
     """What one training step sees.
 
     images: (n, context, y, x) float32. target: (n, 1, y, x) float32, 0 to 1. known: the same shape, 1 where a person
-    annotated and 0 where nobody did.
+    annotated and 0 where nobody did. weight: the same shape, how much each pixel counts; None where all count alike.
     """
 
     images: Tensor
     target: Tensor
     known: Tensor
+    weight: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same, on that device."""
+        weight = None if self.weight is None else self.weight.to(device)
+        return Batch(self.images.to(device), self.target.to(device), self.known.to(device), weight)
 
 
-def cut(images: Tensor, labels: Tensor, size: int, augmentation: Augmentation, random: torch.Generator) -> Batch:
+def cut(
+    images: Tensor,
+    labels: Tensor,
+    size: int,
+    augmentation: Augmentation,
+    random: torch.Generator,
+    weights: Tensor | None = None,
+) -> Batch:
     """Patches of size × size pixels from the middle of larger crops, turned and varied at random.
 
-    images: (n, context, y, x) float32. labels: (n, y, x) int8 (0, 1, 2 is unknown). The crops should be at least
-    √2 × as wide as the boxes, so that no corner stays empty; beyond their edges they are mirrored.
+    images: (n, context, y, x) float32. labels: (n, y, x) int8 (0, 1, 2 is unknown). weights: (n, y, x) float32, how
+    much each pixel counts, or None. The crops should be at least √2 × as wide as the boxes, so that no corner stays
+    empty; beyond their edges they are mirrored.
     """
     grid = places(images, size, augmentation, random)
-    masks = torch.stack([labels == FEATURE, labels != IGNORE], dim=1).float()
+    layers = [labels == FEATURE, labels != IGNORE, *([] if weights is None else [weights])]
+    masks = torch.stack([layer.float() for layer in layers], dim=1)
     beyond = "zeros" if augmentation.dark_corners else "reflection"
     if augmentation.flip and images.shape[1] > 1:
         upside_down = (_between(0, 1, images.shape[0], random) < 0.5).view(-1, 1, 1, 1)
         images = torch.where(upside_down, images.flip(1), images)
     turned = functional.grid_sample(images, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
     moved = functional.grid_sample(masks, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    feature, known = moved[:, :1], (moved[:, 1:] > ALMOST_ALL).float()
+    feature, known = moved[:, :1], (moved[:, 1:2] > ALMOST_ALL).float()
     if augmentation.dark_corners:
         known = torch.ones_like(known)
-    return Batch(vary_greys(turned, augmentation, random), feature * known, known)
+    weight = None if weights is None else moved[:, 2:]
+    return Batch(vary_greys(turned, augmentation, random), feature * known, known, weight)
 
 
 def vary_greys(images: Tensor, augmentation: Augmentation, random: torch.Generator) -> Tensor:

@@ -1,4 +1,7 @@
-"""What training makes small. Pixels that nobody annotated never count; negative boxes always do."""
+"""What training makes small. Pixels that nobody annotated never count; negative boxes always do.
+
+known: 0 where nobody annotated, 1 where somebody did, more where a pixel counts more than others.
+"""
 
 import torch
 from torch import Tensor
@@ -17,17 +20,17 @@ def log_mean_square(output: Tensor, target: Tensor, known: Tensor) -> Tensor:
 def cross_entropy_and_dice(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Mean binary cross-entropy plus 1 − Dice, over the known pixels of the whole batch; at least 0.
 
-    logits: (n, 1, y, x) float32, before the sigmoid. target: the same shape, 0 to 1. known: the same shape, 0 or 1.
+    logits: (n, 1, y, x) float32, before the sigmoid. target: the same shape, 0 to 1. known: the same shape.
     Dice is taken over the batch, not per box: so a false positive in a negative box costs, which Dice per box
     would not see.
     """
     per_pixel = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     cross_entropy = (per_pixel * known).sum() / known.sum().clamp(min=1.0)
-    return cross_entropy + 1 - _soft_dice(torch.sigmoid(logits) * known, target * known)
+    return cross_entropy + 1 - _soft_dice(torch.sigmoid(logits), target, known)
 
 
-def _soft_dice(found: Tensor, target: Tensor) -> Tensor:
-    return (2 * (found * target).sum() + SMOOTH) / (found.sum() + target.sum() + SMOOTH)
+def _soft_dice(found: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    return (2 * (found * target * known).sum() + SMOOTH) / ((found * known).sum() + (target * known).sum() + SMOOTH)
 
 
 def shrink_label(target: Tensor, factor: int) -> Tensor:

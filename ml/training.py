@@ -2,13 +2,14 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ml.augment import NOTHING, Batch, cut
 from ml.faults import out_of_gpu_memory
@@ -22,6 +23,7 @@ from tomo.errors import TomosegError
 from tomo.words import counted
 
 URGENT_LOOKS = 60
+EMPHASIS = 2.0  # times as much does a pixel count that was corrected (docs/live.md)
 RANDOM = "random weights"
 EXPLODED = 50.0  # losses of all recipes stay below 10 unless the weights grow without bound
 
@@ -92,11 +94,33 @@ class Trainer:
             for number in range(1, len(self.network.members) + 1)
         ]
         self._queues: list[list[int]] = [[] for _ in self._copies]
+        self.emphasise({})
         self.hurry(urgent)
 
     def hurry(self, urgent: Sequence[int]) -> None:
         """Half of the next batches is these boxes', until each was seen `URGENT_LOOKS` times."""
         self._urgent = [number for number in urgent if not self.trainset.held_out[number]] * URGENT_LOOKS
+
+    def emphasise(self, pixels: Mapping[int, Tensor]) -> None:
+        """Let these pixels of some boxes count more, and all others alike, until the boxes change.
+
+        pixels: (y, x) bool of a box's number, in the middle of its crop, as `outputs` gives its map.
+        """
+        self._weights = {number: self._weight(chosen) for number, chosen in pixels.items() if chosen.any()}
+
+    def _weight(self, chosen: Tensor) -> Tensor:
+        """(y, x) float32 of a whole crop."""
+        weight = torch.ones(self._labels.shape[1:])
+        y, x = ((whole - part) // 2 for whole, part in zip(weight.shape, chosen.shape, strict=True))
+        weight[y : y + chosen.shape[0], x : x + chosen.shape[1]] += (EMPHASIS - 1) * chosen.float()
+        return weight
+
+    def _weights_of(self, numbers: Sequence[int]) -> Tensor | None:
+        """(n, y, x) of some boxes; None where all their pixels count alike."""
+        if not any(number in self._weights for number in numbers):
+            return None
+        alike = torch.ones(self._labels.shape[1:])
+        return torch.stack([self._weights.get(number, alike) for number in numbers])
 
     @property
     def hurries(self) -> bool:
@@ -147,7 +171,8 @@ class Trainer:
             group["lr"] = learning_rate
         turn = self._turn
         chosen = self._next(self.recipe.batch_size, turn)
-        batch = cut(self._images[chosen], self._labels[chosen], self.patch, self.recipe.augmentation, self.random)
+        boxes, weights = (self._images[chosen], self._labels[chosen]), self._weights_of(chosen)
+        batch = cut(*boxes, self.patch, self.recipe.augmentation, self.random, weights)
         loss = self._loss(self.network.members[turn], batch)
         cost = float(loss.detach())
         if not math.isfinite(cost) or abs(cost) > EXPLODED:
@@ -208,7 +233,7 @@ class Trainer:
         return first + chosen
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        batch = Batch(*(part.to(self.device) for part in (batch.images, batch.target, batch.known)))
+        batch = batch.to(self.device)
         images = batch.images.contiguous(memory_format=torch.channels_last)
         loss = self._criterion(network(images), batch)
         if self.recipe.l1:
@@ -219,6 +244,8 @@ class Trainer:
     def _criterion(self, output: Tensor, batch: Batch) -> Tensor:
         shrink = self.network.shrink
         target, known = shrink_label(batch.target, shrink), shrink_known(batch.known, shrink)
+        if batch.weight is not None:
+            known = known * functional.avg_pool2d(batch.weight, shrink)
         return self.recipe.loss(output, target, known)
 
     def _average(self, turn: int) -> None:

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation, binary_erosion
 
+from bench.live import wrong_pieces
 from bench.live_client import Annotator, LiveClient
 from tests.ml.live_projects import FEATURE, NAME, box_at, negative, ring_project
 from tests.ml.scenes import ring_scene
@@ -28,3 +30,16 @@ def test_a_session_that_cannot_begin_is_no_measurement(tmp_path):
     with pytest.raises(RuntimeError, match="is no Tomoseg project"):
         client.event("state", lambda _told: True, 0.0)
     client.close()
+
+
+def test_rims_of_one_pixel_are_no_piece_that_somebody_would_correct():
+    truth = np.zeros((20, 20), bool)
+    truth[5:10, 5:15] = True
+    wider = binary_dilation(truth)
+    assert not wrong_pieces(wider, truth, erase=True).any()
+    assert not wrong_pieces(binary_erosion(truth), truth, erase=False).any()
+    wider[15:18, 2:6] = True
+    assert wrong_pieces(wider, truth, erase=True).sum() == 12
+    cut = truth.copy()
+    cut[:, 10:] = False
+    assert wrong_pieces(cut, truth, erase=False).sum() == 3 * 4

@@ -7,6 +7,7 @@ import torch
 from ml.augment import NOTHING, ONLY_TURNS, Augmentation, cut, levelled, vary_greys
 from ml.trainset import crop_size
 from tests.ml.scenes import ring_trainset
+from tomo.labels import FEATURE
 
 
 def tensors(trainset):
@@ -92,3 +93,15 @@ def test_samples_of_several_slices_get_one_mean_and_spread_and_those_of_one_slic
 def test_a_flat_sample_is_not_blown_up_when_it_is_levelled():
     flat = torch.full((1, 5, 8, 8), 0.7) + 1e-6 * torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0))
     assert levelled(flat).abs().max() < 0.1
+
+
+def test_weights_are_turned_and_bent_as_the_labels_are():
+    labels = torch.zeros(6, 48, 48, dtype=torch.int8)
+    labels[:, 10:30, 20:26] = FEATURE
+    weights = 1 + 3 * (labels == FEATURE).float()
+    batch = cut(torch.zeros(6, 1, 48, 48), labels, 32, Augmentation(), torch.Generator().manual_seed(4), weights)
+    known = batch.known > 0
+    assert torch.allclose(batch.weight[known], 1 + 3 * batch.target[known], atol=1e-4)
+    assert batch.weight.max() == 4
+    unweighted = cut(torch.zeros(6, 1, 48, 48), labels, 32, Augmentation(), torch.Generator().manual_seed(4))
+    assert unweighted.weight is None and torch.equal(unweighted.target, batch.target)

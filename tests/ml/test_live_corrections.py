@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ml.live_corrections import MOST, ROUNDS, Corrections, wrong_pixels
 from ml.networks import build_network
 from ml.recipes import RECIPES
-from ml.training import URGENT_LOOKS, Trainer
+from ml.training import EMPHASIS, URGENT_LOOKS, Trainer
 from tests.ml.scenes import ring_trainset
 from tomo.labels import FEATURE, IGNORE
 
@@ -35,6 +36,11 @@ def looks_until_let_go(trainer, corrections, learn):
     return looks
 
 
+def wrong(trainer, number, level=LEVEL):
+    """How many pixels of a box are wrong."""
+    return int(wrong_pixels(trainer, [number], level).sum())
+
+
 def changed(trainer, number):
     """A box whose label has become what the network does not know yet."""
     corrections = Corrections()
@@ -45,11 +51,22 @@ def changed(trainer, number):
 
 def test_a_box_that_the_network_has_taken_in_is_let_go(trainer):
     corrections = changed(trainer, 2)
-    first = wrong_pixels(trainer, [2], LEVEL)[0]
+    first = wrong(trainer, 2)
     assert first > 50
     looks = looks_until_let_go(trainer, corrections, learn=True)
-    assert wrong_pixels(trainer, [2], LEVEL)[0] <= first / 2
+    assert wrong(trainer, 2) <= first / 2
     assert URGENT_LOOKS <= looks < ROUNDS * URGENT_LOOKS
+
+
+def test_what_is_wrong_in_a_changed_box_counts_more_until_it_is_taken_in(trainer):
+    corrections = changed(trainer, 2)
+    pixels, crop = wrong_pixels(trainer, [2], LEVEL)[0], trainer.trainset.labels.shape[1]
+    weights, edge = trainer._weights_of([0, 2]), (crop - trainer.patch) // 2
+    middle = weights[:, edge : edge + trainer.patch, edge : edge + trainer.patch]
+    assert torch.equal(middle[1] == EMPHASIS, pixels) and (weights[0] == 1).all()
+    assert (weights > 1).sum() == pixels.sum() > 0
+    looks_until_let_go(trainer, corrections, learn=True)
+    assert trainer._weights_of([0, 2]) is None
 
 
 def test_a_box_that_stays_wrong_comes_first_a_few_times_only(trainer):
@@ -75,12 +92,22 @@ def test_many_boxes_at_once_are_no_correction(trainer):
     assert not trainer.hurries
 
 
+def test_the_boxes_changed_last_are_waited_for(trainer):
+    corrections = Corrections()
+    for number in range(MOST + 1):
+        trainer.use(trainer.trainset, urgent=[number])
+        corrections.begin(trainer, [number], LEVEL)
+    trainer.hurry([])
+    corrections.go_on(trainer, LEVEL)
+    assert set(trainer._next(8)[:4]) == {1, 2, 3}
+
+
 def test_only_annotated_pixels_can_be_wrong(trainer):
     whole = trainer.trainset
     labels = np.full_like(whole.labels, FEATURE)
     unreached = 1.0  # no probability is higher: all of the feature is missed
     trainer.use(replace(whole, labels=labels))
-    assert wrong_pixels(trainer, [1], unreached) == [trainer.patch**2]
+    assert wrong(trainer, 1, unreached) == trainer.patch**2
     labels[:, :, : labels.shape[2] // 2] = IGNORE
-    assert wrong_pixels(trainer, [1], unreached) == [trainer.patch**2 // 2]
-    assert wrong_pixels(trainer, [], unreached) == []
+    assert wrong(trainer, 1, unreached) == trainer.patch**2 // 2
+    assert len(wrong_pixels(trainer, [], unreached)) == 0

@@ -35,6 +35,16 @@ def test_pixels_that_nobody_annotated_do_not_count(loss):
     assert loss(right, ONES, known).item() == pytest.approx(loss(wrong_outside, ONES, known).item())
 
 
+@pytest.mark.parametrize("loss", [log_mean_square, cross_entropy_and_dice])
+def test_a_pixel_of_weight_three_counts_as_three_pixels(loss):
+    output, target = torch.randn(1, 1, 4, 6, generator=torch.manual_seed(3)), (ONES.cumsum(3) > 3).float()
+    known = ONES.clone()
+    known[..., 5] = 3
+    thrice = torch.cat([output, output[..., 5:], output[..., 5:]], 3), torch.cat([target, target[..., 4:]], 3)
+    assert loss(output, target, known).item() == pytest.approx(loss(*thrice, torch.ones(1, 1, 4, 8)).item(), abs=1e-6)
+    assert loss(output, target, known).item() != pytest.approx(loss(output, target, ONES).item(), abs=1e-3)
+
+
 def test_a_false_positive_in_a_negative_box_costs():
     target = torch.zeros(2, 1, 4, 6)
     target[0] = 1

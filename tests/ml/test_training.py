@@ -242,3 +242,31 @@ def test_a_held_out_box_is_not_urgent():
     trainer = small_trainer(trainset)
     trainer.use(trainset, urgent=[number])
     assert number not in trainer._next(100)
+
+
+def test_emphasised_pixels_are_learned_sooner_until_the_boxes_change():
+    def found(*, emphasised, changed=False):
+        """What the network shows for the feature after some steps."""
+        trainer = small_trainer(ring_trainset(), replace(RECIPE, average=0.5))
+        everywhere = np.arange(len(trainer.trainset))
+        feature = trainer.outputs(everywhere)[0].target[:, 0] > 0.5
+        trainer.emphasise({number: pixels & emphasised for number, pixels in enumerate(feature)})
+        if changed:
+            trainer.use(trainer.trainset)
+        for _ in range(25):
+            trainer.step(3e-3)
+        return float(torch.sigmoid(trainer.outputs(everywhere)[1])[:, 0][feature].mean())
+
+    assert found(emphasised=True) > found(emphasised=False) + 0.02
+    assert found(emphasised=True, changed=True) == found(emphasised=False)
+
+
+def test_a_coarser_network_weighs_its_pixels_by_all_that_they_cover():
+    trainer = Trainer(build_network("classic"), ring_trainset(), replace(RECIPES["today"], batch_size=2))
+    batch = trainer.outputs(np.arange(2))[0]
+    output = torch.rand(2, 1, trainer.patch // trainer.network.shrink, trainer.patch // trainer.network.shrink)
+    alike = float(trainer._criterion(output, batch))
+    everywhere, half = torch.full_like(batch.known, 4.0), torch.ones_like(batch.known)
+    half[:, :, : trainer.patch // 2] = 4.0
+    assert float(trainer._criterion(output, replace(batch, weight=everywhere))) == pytest.approx(alike, abs=1e-5)
+    assert float(trainer._criterion(output, replace(batch, weight=half))) != pytest.approx(alike, abs=1e-3)
