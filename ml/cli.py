@@ -11,6 +11,7 @@ import warnings
 from types import ModuleType, TracebackType
 from typing import Any
 
+from ml.allocator import keep_freed_memory
 from ml.faults import bug_sentence, keep_traceback, sentence_for
 from ml.options import UsageError, add_options, from_arguments, paths_in
 from ml.report import Cancelled, LogLines, TerminalBar
@@ -142,7 +143,7 @@ def prepare_process() -> None:
 
     Warnings and log lines of libraries never reach the user, nor those of processes that they start. Threads that
     wait for each other sleep: on a busy machine, spinning doubles both the CPU time and the time of a step. What
-    Apple's graphics processor cannot compute, the CPU does, and the step goes on.
+    Apple's graphics processor cannot compute, the CPU does, and the step goes on. Freed memory is used again.
     """
     warnings.filterwarnings("ignore")
     logging.disable(logging.CRITICAL)
@@ -150,6 +151,7 @@ def prepare_process() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    keep_freed_memory()
 
 
 def _tell_bug(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:

@@ -65,31 +65,37 @@ class EightBitUNet(SegmentationNetwork):
         self.head = _Head(network.head, second[depth if self._up else 0])
 
     def forward(self, batch: Tensor) -> Tensor:
-        """(n, context, y, x) in standard deviations → logits (n, 1, y, x)."""
-        found = self._folded(batch)
+        """(n, context, y, x) in standard deviations, or `prepared`, → logits (n, 1, y, x)."""
+        found = self._folded(self.prepared(batch))
         kept: list[Tensor] = []
         for one, other in self._down:
             found = other(one(_halved(found) if kept else found))
             kept.append(found)
         found = kept.pop()
         for one, other in reversed(self._up):
-            found = nn.functional.interpolate(found, scale_factor=2.0, mode="nearest")
-            found = other(one(torch.cat([kept.pop(), found], dim=1)))
+            found = other(one(_joined(kept.pop(), found)))
         return nn.functional.pixel_shuffle(self.head(found).contiguous(), self.fold)
 
-    def _folded(self, batch: Tensor) -> Tensor:
-        """The input in whole numbers, ordered as pixel_unshuffle does: (n, context × fold², y / fold, x / fold) uint8.
+    def prepared(self, batch: Tensor) -> Tensor:
+        """The input in whole numbers, of the same shape, uint8: a quarter of the bytes to turn. Slice by slice."""
+        if batch.dtype == torch.uint8:
+            return batch
+        whole = torch.empty(batch.shape, dtype=torch.uint8)
+        for number in range(self.context):
+            whole[:, number] = (batch[:, number] * self._steps).round_().add_(MIDDLE).clamp_(0, LARGEST)
+        return whole
+
+    def _folded(self, whole: Tensor) -> Tensor:
+        """Ordered as pixel_unshuffle does: (n, context × fold², y / fold, x / fold).
 
         Slice by slice into its place, which takes a third of the time of torch's own operators.
         """
-        count, context, height, width = batch.shape
+        count, context, height, width = whole.shape
         fold, place = self.fold, (height // self.fold, width // self.fold)
-        whole = torch.empty((count, *place, context, fold, fold), dtype=torch.uint8)
-        for number in range(context):
-            plane = (batch[:, number] * self._steps).round_().add_(MIDDLE).clamp_(0, LARGEST).to(torch.uint8)
-            for y, x in product(range(fold), range(fold)):
-                whole[..., number, y, x] = plane[:, y::fold, x::fold]
-        return whole.view(count, *place, -1).permute(0, 3, 1, 2)
+        folded = torch.empty((count, *place, context, fold, fold), dtype=torch.uint8)
+        for number, y, x in product(range(context), range(fold), range(fold)):
+            folded[..., number, y, x] = whole[:, number, y::fold, x::fold]
+        return folded.view(count, *place, -1).permute(0, 3, 1, 2)
 
     def to_map(self, output: Tensor) -> Tensor:
         """The probability of the feature, 0 to 1."""
@@ -162,6 +168,19 @@ def _halved(whole: Tensor) -> Tensor:
     pixels = whole.permute(0, 2, 3, 1)  # as they lie in memory
     rows = torch.maximum(pixels[:, 0::2], pixels[:, 1::2])
     return torch.maximum(rows[:, :, 0::2], rows[:, :, 1::2]).permute(0, 3, 1, 2)
+
+
+def _joined(beside: Tensor, below: Tensor) -> Tensor:
+    """The channels of `beside`, then those of `below`, each of whose pixels becomes 2 × 2: (n, channels, y, x).
+
+    Written straight into place, which takes two thirds of the time of torch's own operators.
+    """
+    count, channels, height, width = beside.shape
+    pixels = torch.empty((count, height, width, channels + below.shape[1]), dtype=torch.uint8)
+    pixels[..., :channels] = beside.permute(0, 2, 3, 1)
+    for y, x in product(range(2), range(2)):
+        pixels[:, y::2, x::2, channels:] = below.permute(0, 2, 3, 1)
+    return pixels.permute(0, 3, 1, 2)
 
 
 def has_eight_bit_form(network: SegmentationNetwork) -> bool:

@@ -131,13 +131,15 @@ class Predictor:
     def _tile_map(self, planes: Tensor) -> Tensor:
         """The network's map of one tile, [z, y, x], from [z + context - 1, y, x]; the mean of all looks at it."""
         batch = planes.unfold(0, self.context, 1).permute(0, 3, 1, 2)  # [z, context, y, x], each slice sent once only
-        total = None
-        for network, view in self._looks:
-            found = network.map_of(turned(batch, view).contiguous(memory_format=network.layout)).float()
-            found = turned_back(found, view)
-            total = found if total is None else total.add_(found)
+        total, looks = None, 0
+        for network, views in self._looks:
+            whole = network.prepared(batch)
+            for view in views:
+                found = network.map_of(turned(whole, view).contiguous(memory_format=network.layout)).float()
+                found = turned_back(found, view)
+                total, looks = found if total is None else total.add_(found), looks + 1
         assert total is not None
-        return (total / len(self._looks))[:, 0]
+        return (total / looks)[:, 0]
 
 
 def predictor_for(
@@ -187,9 +189,9 @@ def _tile_side(pixels: int, largest: int, halo: int, stride: int) -> int:
     return max(side, smallest_tile(halo, stride))
 
 
-def _looks(network: SegmentationNetwork, flips: int) -> list[tuple[SegmentationNetwork, View]]:
+def _looks(network: SegmentationNetwork, flips: int) -> list[tuple[SegmentationNetwork, tuple[View, ...]]]:
     """Who looks at a tile how; where all networks of an ensemble have the same views, it takes their mean itself."""
     shares = dealt(flips, len(network.members))
     if all(share == shares[0] for share in shares):
-        return [(network, view) for view in shares[0]]
-    return [(member, view) for member, share in zip(network.members, shares, strict=True) for view in share]
+        return [(network, shares[0])]
+    return list(zip(network.members, shares, strict=True))

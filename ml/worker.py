@@ -24,6 +24,7 @@ from importlib import metadata
 from types import ModuleType, TracebackType
 from typing import Any
 
+from ml.allocator import give_back_memory
 from ml.cli import STEPS, prepare_process, run_step
 from ml.faults import bug_sentence, sentence_for
 from ml.options import from_json
@@ -282,6 +283,7 @@ class Server:
                 self._current = None
                 self._jobs.pop(job.request.id, None)
         gc.collect()
+        give_back_memory()
 
     def _step(self, job: Job) -> dict[str, Any]:
         job.check()

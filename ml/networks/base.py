@@ -32,6 +32,10 @@ class SegmentationNetwork(nn.Module):
         """The values that a person sees, of the same shape as `output`; 0 is background, larger is surer."""
         return output
 
+    def prepared(self, batch: Tensor) -> Tensor:
+        """What is done to a batch before it is turned, once for all views of it: nothing, unless a network needs it."""
+        return batch
+
     def map_of(self, batch: Tensor) -> Tensor:
         """The map at full resolution, (n, 1, y, x) float32, not yet divided by the amplitude.
 

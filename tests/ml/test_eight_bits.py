@@ -15,7 +15,16 @@ from torch.nn import functional
 from ml import apply, batch, eight_bits, recipes
 from ml.apply_options import Applying
 from ml.applying import settled
-from ml.eight_bits import EightBitUNet, _halved, _in_whole_numbers, _Layer, in_eight_bits, require_eight_bits, watched
+from ml.eight_bits import (
+    EightBitUNet,
+    _halved,
+    _in_whole_numbers,
+    _joined,
+    _Layer,
+    in_eight_bits,
+    require_eight_bits,
+    watched,
+)
 from ml.learning import Request, learn
 from ml.network_file import EightBits, load_info, load_network, save_network
 from ml.networks import build_network
@@ -126,6 +135,22 @@ def test_weights_are_rounded_so_that_kernels_keep_their_sums():
 def test_pooling_takes_the_largest_of_four():
     whole = torch.randint(0, 256, (2, 5, 6, 8), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     assert torch.equal(_halved(whole), functional.max_pool2d(whole.float(), 2).to(torch.uint8))
+
+
+def test_what_comes_from_below_is_doubled_and_joined():
+    beside = torch.randint(0, 256, (2, 5, 6, 8), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    below = torch.randint(0, 256, (2, 3, 3, 4), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    expected = torch.cat([beside, functional.interpolate(below, scale_factor=2.0, mode="nearest")], dim=1)
+    found = _joined(beside, below)
+    assert torch.equal(found, expected) and found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_batch_is_put_into_whole_numbers_once_for_all_its_views(trained):
+    images = torch.randn(2, 3, 32, 48, generator=torch.manual_seed(1))
+    for network in in_eight_bits(trained.for_applying(CPU), CPU).module.members:
+        whole = network.prepared(images)
+        assert whole.dtype == torch.uint8 and whole.shape == images.shape and network.prepared(whole) is whole
+        assert torch.equal(network.map_of(whole), network.map_of(images))
 
 
 def test_training_measures_the_ranges_and_what_they_change(trained):
