@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ml.networks.base import SegmentationNetwork
 from ml.networks.unet import UNet
 
-LOWEST_THRESHOLD = 0.25  # the mean is less sure than one network, and nearer to a true probability (docs/accuracy.md)
 SUREST = 1e-6  # a mean probability is as far from 0 and 1 before its logit is taken
 
 
@@ -26,8 +25,8 @@ class Ensemble(SegmentationNetwork):
         first = self.members[0]
         self.context, self.shrink, self.stride, self.layout = first.context, first.shrink, first.stride, first.layout
         self.margin, self.halo = first.margin, first.halo
-        self.lowest_threshold = max(first.lowest_threshold, LOWEST_THRESHOLD)
-        self.highest_threshold = first.highest_threshold
+        # The mean is less sure than one network, and nearer to a true probability (docs/accuracy.md).
+        self.lowest_threshold = self.highest_threshold = first.highest_threshold
 
     @property
     def members(self) -> Sequence[SegmentationNetwork]:
