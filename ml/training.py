@@ -109,11 +109,9 @@ class Trainer:
         self._weights = {number: self._weight(chosen) for number, chosen in pixels.items() if chosen.any()}
 
     def _weight(self, chosen: Tensor) -> Tensor:
-        """(y, x) float32 of a whole crop."""
-        weight = torch.ones(self._labels.shape[1:])
-        y, x = ((whole - part) // 2 for whole, part in zip(weight.shape, chosen.shape, strict=True))
-        weight[y : y + chosen.shape[0], x : x + chosen.shape[1]] += (EMPHASIS - 1) * chosen.float()
-        return weight
+        """(y, x) float32 of a whole crop, which may be narrower than its map."""
+        edge = (self._labels.shape[-1] - chosen.shape[-1]) // 2
+        return 1 + (EMPHASIS - 1) * functional.pad(chosen.float(), (edge,) * 4)
 
     def _weights_of(self, numbers: Sequence[int]) -> Tensor | None:
         """(n, y, x) of some boxes; None where all their pixels count alike."""

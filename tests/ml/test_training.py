@@ -14,6 +14,7 @@ from ml.training import ExplodedError, Trainer, Validation, balanced_copies
 from ml.trainset import hold_out
 from tests.ml.scenes import ring_trainset
 from tomo.errors import TomosegError
+from tomo.labels import FEATURE
 
 RECIPE = replace(RECIPES["default"], steps=5, batch_size=4, iterations=3)
 
@@ -259,6 +260,20 @@ def test_emphasised_pixels_are_learned_sooner_until_the_boxes_change():
 
     assert found(emphasised=True) > found(emphasised=False) + 0.02
     assert found(emphasised=True, changed=True) == found(emphasised=False)
+
+
+@pytest.mark.parametrize("box_size", [12, 16, 64])
+def test_emphasised_pixels_stay_at_their_places(box_size):
+    """A map is narrower than the crop of its box, or wider."""
+    trainset = ring_trainset(size=box_size)
+    trainer = Trainer(build_network("unet", width=4, depth=4, fold=2), trainset, RECIPE)
+    batch = trainer.outputs(np.array([0]))[0]
+    trainer.emphasise({0: batch.target[0, 0] > 0.5})
+    feature = torch.from_numpy(trainset.labels[0] == FEATURE)
+    edge = max(0, (feature.shape[0] - trainer.patch) // 2)
+    inner = slice(edge, feature.shape[0] - edge)
+    assert feature[inner, inner].any()
+    assert torch.equal(trainer._weights_of([0])[0, inner, inner] > 1, feature[inner, inner])
 
 
 def test_a_coarser_network_weighs_its_pixels_by_all_that_they_cover():
