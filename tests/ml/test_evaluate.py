@@ -58,7 +58,7 @@ def test_the_network_is_applied_in_the_numbers_asked_for(pair, monkeypatch):
     assert found["threshold"] == exact["threshold"]
     assert 0 < abs(found["dice"] - exact["dice"]) < 0.05
     own = evaluate.run(options(pair), Silent())  # 8-bit numbers, and so several views
-    assert own["dice"] == evaluate.run(options(pair, numbers="int8", flips=4), Silent())["dice"]
+    assert own["dice"] == evaluate.run(options(pair, numbers="int8", flips=8), Silent())["dice"]
     assert own["dice"] not in (exact["dice"], found["dice"])
 
 
