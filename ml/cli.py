@@ -143,7 +143,7 @@ def prepare_process() -> None:
 
     Warnings and log lines of libraries never reach the user, nor those of processes that they start. Threads that
     wait for each other sleep: on a busy machine, spinning doubles both the CPU time and the time of a step. What
-    Apple's graphics processor cannot compute, the CPU does, and the step goes on. Freed memory is used again.
+    Apple's graphics processor cannot compute, the CPU does, and the step goes on.
     """
     warnings.filterwarnings("ignore")
     logging.disable(logging.CRITICAL)
@@ -151,7 +151,6 @@ def prepare_process() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    keep_freed_memory()
 
 
 def _tell_bug(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
@@ -164,6 +163,7 @@ def entry_point() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         prepare_process()
+        keep_freed_memory()  # not in a cluster's processes, of which there may be many on a machine
         status = main(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
