@@ -26,38 +26,30 @@ class Corrections:
     def begin(self, trainer: Trainer, changed: Sequence[int], level: float) -> None:
         """These boxes of the trainer have just changed. level: output from which a pixel counts as found."""
         names = trainer.trainset.box_ids.tolist()
-        self._waiting = {name: state for name, state in self._waiting.items() if name in names}
-        if len(changed) <= MOST:
-            counts = wrong_pixels(trainer, changed, level).sum((1, 2)).tolist()
-            new = {names[number]: (count, ROUNDS) for number, count in zip(changed, counts, strict=True)}
-            older = [entry for entry in self._waiting.items() if entry[0] not in new]
-            self._waiting = dict([*older, *new.items()][-MOST:])
-        waiting = self._numbers(trainer)
-        _emphasise(trainer, waiting, wrong_pixels(trainer, waiting, level))
+        new = [names[number] for number in changed] if len(changed) <= MOST else []
+        older = [name for name in self._waiting if name in names and name not in new]
+        waiting = [*older, *new][-MOST:]
+        numbers = [names.index(name) for name in waiting]
+        wrong = wrong_pixels(trainer, numbers, level)
+        begun = {name: (int(pixels.sum()), ROUNDS) for name, pixels in zip(waiting, wrong, strict=True)}
+        self._waiting = {name: begun[name] if name in new else self._waiting[name] for name in waiting}
+        trainer.emphasise(dict(zip(numbers, wrong, strict=True)))
 
     def go_on(self, trainer: Trainer, level: float) -> None:
         """Once they were seen often enough: let those that are still wrong come first again."""
         if trainer.hurries or not self._waiting:
             return
-        numbers = self._numbers(trainer)
-        wrong = wrong_pixels(trainer, numbers, level)
         names = trainer.trainset.box_ids.tolist()
+        numbers = sorted(names.index(name) for name in self._waiting)
         before, self._waiting = self._waiting, {}
-        for number, count in zip(numbers, wrong.sum((1, 2)).tolist(), strict=True):
+        still: dict[int, Tensor] = {}
+        for number, pixels in zip(numbers, wrong_pixels(trainer, numbers, level), strict=True):
             first, rounds = before[names[number]]
-            if count > STILL_WRONG * first and rounds > 1:
+            if int(pixels.sum()) > STILL_WRONG * first and rounds > 1:
                 self._waiting[names[number]] = first, rounds - 1
-        still = [names[number] in self._waiting for number in numbers]
-        trainer.hurry(self._numbers(trainer))
-        _emphasise(trainer, self._numbers(trainer), wrong[still])
-
-    def _numbers(self, trainer: Trainer) -> list[int]:
-        """Of the boxes that are waited for, in the trainer's order."""
-        return [number for number, name in enumerate(trainer.trainset.box_ids.tolist()) if name in self._waiting]
-
-
-def _emphasise(trainer: Trainer, numbers: Sequence[int], wrong: Tensor) -> None:
-    trainer.emphasise(dict(zip(numbers, wrong, strict=True)))
+                still[number] = pixels
+        trainer.hurry(list(still))
+        trainer.emphasise(still)
 
 
 def wrong_pixels(trainer: Trainer, numbers: Sequence[int], level: float) -> Tensor:
